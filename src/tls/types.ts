@@ -1,0 +1,195 @@
+/** The words of this room, which everything above it uses: sources of files, listeners, dialers, and the record of a handshake. */
+import type { EventEmitter } from 'node:events'
+import type { TLSSocket } from 'node:tls'
+import type { Dispatcher } from 'undici'
+import type { Clock } from '#clock.ts'
+import type { Log } from '#log.ts'
+import type { Reason } from '#x509/reasons.ts'
+import type { Certificate, RevocationList, Verdict, Voice } from '#x509/types.ts'
+
+export type End = 'client' | 'server'
+export type Layer = 'tls' | 'authentication' | 'authorization'
+export type Outcome = 'ok' | 'refused' | 'unreachable'
+
+/** A certificate as a record shows it. No key is ever in a record. */
+export interface PresentedCertificate {
+  subject: string
+  issuer: string
+  /** Lower-case hex, no separators. */
+  serial: string
+  notBefore: string
+  notAfter: string
+  sha256: string
+  dnsNames?: string[]
+  ipAddresses?: string[]
+  extKeyUsage?: string[]
+  /** Only for one's own certificate: the file it came from. */
+  file?: string
+}
+
+/**
+ * What one end saw of one handshake. Two ends' records share `handshake` (the client random, hex).
+ * A later record of the same handshake, end and observer supersedes an earlier one: the TLS layer writes the first,
+ * and the HTTP layer a second when it answered or got 401 or 403.
+ */
+export interface HandshakeRecord {
+  /** RFC 3339 with milliseconds, by the component's clock. */
+  time: string
+  handshake: string
+  /** The component that saw it (`kube-apiserver`, `node-1` kubelets are `kubelet`), or `probe`. */
+  observer: string
+  end: End
+  /** The row of the connection table. A server knows only `to`. */
+  from?: string
+  to: string
+  /** The other end's address for a server; the address dialled for a client. `host:port` */
+  address: string
+  /** The port listened on or dialled. */
+  port: number
+  outcome: Outcome
+  refusedBy?: End
+  layer?: Layer
+  reason?: Reason
+  /** The words of this end, as the real component would print them. */
+  message?: string
+  alert?: { code: number; name: string; direction: 'sent' | 'received' }
+  own?: PresentedCertificate
+  /** As sent by the other end, leaf first. */
+  peer?: PresentedCertificate[]
+  /** The bundle that this end checked the other with. */
+  bundle?: string
+  /** Client: the name or IP that the server's certificate was checked for. Server: the SNI. */
+  name?: string
+  tls?: { version: string; cipher: string; group?: string; alpn?: string; resumed: boolean }
+  /** Who the server took the client for; on authentication and authorization outcomes. */
+  user?: { name: string; groups: string[] }
+  http?: { status: number; method?: string; path?: string }
+}
+
+/** Where records go: appended to `<state>/connections/<component>.jsonl`, kept in memory, or both. */
+export interface RecordSink {
+  write(record: HandshakeRecord): void
+  close(): Promise<void>
+}
+
+/**
+ * When files are read again:
+ * - `start`: only at start (kubeconfigs of the scheduler and controller-manager, etcd's trusted CA)
+ * - `watch`: when they change, and every minute (kube-apiserver's serving certificate and client CA)
+ * - `handshake`: for every handshake, when they changed (etcd's own certificates)
+ */
+export type Reload = 'start' | 'watch' | 'handshake'
+
+/** A certificate chain and its key, in memory. */
+export interface Identity {
+  /** PEM, leaf first, as served. */
+  certificate: string
+  /** PKCS#8, SEC1 or PKCS#1 PEM. */
+  key: string
+  /** Where it came from, for records. */
+  file?: string
+  /** Parsed, leaf first. */
+  chain: readonly Certificate[]
+}
+
+export interface IdentitySource {
+  current(): Identity
+  /** Called after `current()` changed. Returns a function that stops it. */
+  onChange(listener: () => void): () => void
+  close(): void
+}
+
+export interface Bundle {
+  /** The trust anchors, parsed by the rules of the component that reads it. */
+  roots: readonly Certificate[]
+  file?: string
+}
+
+export interface BundleSource {
+  current(): Bundle
+  onChange(listener: () => void): () => void
+  close(): void
+}
+
+interface Common {
+  /** The component that listens or dials, for records. */
+  component: string
+  clock: Clock
+  voice: Voice
+  log: Log
+  records: RecordSink
+  /** 'TLSv1.2' (default) or 'TLSv1.3'. */
+  minVersion?: 'TLSv1.2' | 'TLSv1.3'
+  maxVersion?: 'TLSv1.2' | 'TLSv1.3'
+  /** Go's names (`TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`); TLS 1.3 suites are not configurable, as in Go. */
+  cipherSuites?: readonly string[]
+}
+
+export interface ListenOptions extends Common {
+  host: string
+  /** 0: any free one. */
+  port: number
+  identity: IdentitySource
+  /**
+   * - `none`: no certificate is asked for
+   * - `request`: asked for; whatever comes, the handshake ends well and `peerOf(socket).verdict` says what to think of it (kube-apiserver, kubelet, …)
+   * - `require`: a missing or bad one is refused inside TLS, with Go's alert (etcd)
+   */
+  clientAuth: 'none' | 'request' | 'require'
+  /** Needed for `require`; optional for `request` (authenticators there may use several bundles: front proxy and client CA). */
+  clientCa?: BundleSource
+  /** etcd's --client-crl-file: looked at after the handshake, by serial. */
+  crl?: () => RevocationList | undefined
+  /** Default ['h2', 'http/1.1']. */
+  alpn?: readonly string[]
+}
+
+/** What a server knows of the other end of a connection. */
+export interface Peer {
+  handshake: string
+  /** As sent, leaf first; empty when none was presented. */
+  certificates: readonly Certificate[]
+  /** The verdict under `clientCa`; undefined without a certificate or without `clientCa`. */
+  verdict?: Verdict
+  address: string
+  servername?: string
+  /** Write a superseding record for this handshake (401, 403, a name known now). */
+  record(update: Partial<HandshakeRecord>): void
+}
+
+export interface TlsListener extends EventEmitter {
+  /** After `listen()`. */
+  readonly address: { host: string; port: number }
+  listen(): Promise<void>
+  /** Close connections (all, or those that the filter takes): what the originals do on reload. */
+  closeConnections(filter?: (peer: Peer, socket: TLSSocket) => boolean): void
+  /** Stop listening, end every connection. */
+  close(): Promise<void>
+}
+
+export interface DialOptions extends Common {
+  /** The row of the connection table. */
+  from: string
+  to: string
+  /** Presented when the server asks; left out: none. */
+  identity?: IdentitySource
+  roots: BundleSource
+  /** Checked instead of the dialled host (`--tls-server-name`). */
+  servername?: string
+  /** kubeconfig's insecure-skip-tls-verify: only for the scenario about it. The record says so. */
+  insecureSkipVerify?: boolean
+  /** Default ['http/1.1']. */
+  alpn?: readonly string[]
+  /** Default 10 s. */
+  handshakeTimeoutMs?: number
+}
+
+export interface Dialer {
+  /** One TLS connection, verified; resolves when our side of the handshake is done. Rejects with RefusedError or UnreachableError. */
+  connect(target: { host: string; port: number }): Promise<TLSSocket>
+  /** An undici Agent whose connections are made by this dialer. A refusal surfaces as the request's error (`RefusedError` itself or as cause). */
+  readonly agent: Dispatcher
+  /** End every connection, so that the next request handshakes anew (certificate rotation). */
+  closeConnections(): void
+  close(): Promise<void>
+}
