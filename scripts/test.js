@@ -1,0 +1,57 @@
+// `npm test`: the checks, then tap; the last line counts, for people and for CI. Arguments go to tap.
+import { spawn, spawnSync } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+const [major] = process.versions.node.split('.').map(Number)
+if (major < 22) {
+  console.error(
+    `the tests need the Node that \`npm ci\` brings (node_modules/.bin/node), this is ${process.versions.node}: run \`npm ci\` without --ignore-scripts`,
+  )
+  process.exit(4)
+}
+
+const run = (command, args) => spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status ?? 1
+if (!process.env.TRUSTPLANE_SKIP_CHECK) {
+  console.log('check: format, lint, import directions, types, dead code')
+  const checked = run('npm', ['run', '--silent', 'check'])
+  if (checked !== 0) {
+    console.log('0 passed, 1 failed, 0 skipped')
+    process.exit(checked)
+  }
+}
+const built = run(process.execPath, ['scripts/build.js', '--if-stale'])
+if (built !== 0) process.exit(built)
+
+const files = process.argv.slice(2)
+const tap = spawn('tap', ['run', '--reporter=tap', ...files], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+const counts = { passed: 0, failed: 0, skipped: 0 }
+const failing = []
+const skippedNames = []
+for await (const line of createInterface({ input: tap.stdout })) {
+  // A test file is a top-level point, its tests are the next level: those are counted, and shown when they are not plainly green.
+  const point = /^( {4})?(not )?ok \d+(?: - )?(.*?)(?: # (SKIP|TODO|time=\S+)(.*))?$/i.exec(line)
+  if (!point) {
+    if (/^\s*(Bail out!|#.*rror)/.test(line)) console.log(line)
+    continue
+  }
+  const [, indent, not, name, directive = ''] = point
+  if (!indent) {
+    console.log(`${not ? '✗' : '✓'} ${name}${directive.startsWith('time') ? ` (${directive.slice(5)})` : ''}`)
+    if (not && !failing.some(f => f.file === undefined)) failing.push({ name })
+    continue
+  }
+  if (/^skip/i.test(directive)) {
+    counts.skipped++
+    skippedNames.push(`${name}${point[5] ?? ''}`)
+  } else if (not) {
+    counts.failed++
+    console.log(`    ✗ ${name}`)
+  } else counts.passed++
+}
+const status = await new Promise(resolve => (tap.exitCode === null ? tap.once('exit', resolve) : resolve(tap.exitCode)))
+if (status !== 0 && counts.failed === 0) counts.failed = 1
+if (skippedNames.length > 0) console.log(`skipped:\n${skippedNames.map(name => `  ${name}`).join('\n')}`)
+console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
+process.exit(status === 0 && counts.failed > 0 ? 1 : (status ?? 1))
