@@ -1,0 +1,22 @@
+# One image for every component: the bundle, and nothing that is needed to build it.
+FROM node:24-bookworm-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+# without install scripts: the base image has Node 24 already, and prepare would build for a checkout
+RUN npm ci --ignore-scripts
+COPY scripts scripts
+COPY tsconfig.json LICENSE ./
+COPY src src
+RUN node scripts/build.js
+
+FROM node:24-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY package.json LICENSE ./
+COPY bin bin
+COPY certs certs
+COPY scenarios scenarios
+COPY --from=build /build/dist dist
+USER node
+ENTRYPOINT ["node", "/app/bin/trustplane.js"]
+CMD ["--help"]
