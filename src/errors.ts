@@ -42,6 +42,8 @@ export const errorCodes = {
   TP_TIMEOUT: { exit: 'timeout', summary: 'a state was not reached within its time' },
   // scenarios
   TP_SCENARIO_INVALID: { exit: 'invalidInput', summary: 'a scenario file does not validate' },
+  // bugs
+  TP_INTERNAL: { exit: 'internal', summary: 'a bug in trustplane' },
 } as const satisfies Record<string, { exit: keyof typeof exitCodes; summary: string }>
 
 export type ErrorCode = keyof typeof errorCodes

@@ -1,0 +1,115 @@
+/** What commands are made with: a commander Command with examples, the options that all have, and an action that returns the exit status. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { type Io, processIo } from './io.ts'
+import { type Format, formatOf, formats } from './output.ts'
+import { type ColorChoice, type Style, styleOf } from './style.ts'
+
+/** Values of the options that every command has. */
+export interface SharedOptions {
+  /** The state directory. */
+  dir: string
+  output: Format
+  /** False with --no-headers. */
+  headers: boolean
+  color: ColorChoice
+  quiet?: boolean
+}
+
+const sharedOptions = {
+  dir: () => new Option('--dir <directory>', 'the state directory').default('.trustplane'),
+  output: (allowed: readonly string[] = formats) =>
+    new Option('-o, --output <format>', allowed.join(', '))
+      .default(allowed[0] ?? 'table')
+      .argParser(text => formatOf(text, allowed)),
+  headers: () => new Option('--no-headers', 'tables without their first line'),
+  color: () => new Option('--color <when>', 'colours and symbols').choices(['auto', 'always', 'never']).default('auto'),
+  quiet: () => new Option('-q, --quiet', 'only errors and results'),
+}
+
+export interface CommandSpec {
+  name: string
+  summary: string
+  /** A paragraph more, for --help. */
+  description?: string
+  /** Shown first-class in --help: what it does, and the command line. */
+  examples: readonly { does: string; line: string }[]
+  /** Formats of -o, the default first. */
+  formats?: readonly string[]
+}
+
+export function createCommand(spec: CommandSpec): Command {
+  const command = new Command(spec.name).summary(spec.summary)
+  command.description(spec.description ? `${spec.summary}\n\n${spec.description}` : spec.summary)
+  if (spec.formats) command.addOption(sharedOptions.output(spec.formats))
+  const examples = spec.examples.map(({ does, line }) => `  # ${does}\n  ${line}`).join('\n\n')
+  if (examples) command.addHelpText('after', `\nExamples:\n${examples}`)
+  return command
+}
+
+/** Gives a command of any author, and each below it, what all commands have; and TRUSTPLANE_<OPTION> in place of each option. */
+export function completeCommand(command: Command, env: NodeJS.ProcessEnv): void {
+  for (const child of command.commands) completeCommand(child, env)
+  if (command.commands.length === 0) {
+    for (const make of Object.values(sharedOptions)) {
+      const option = make()
+      if (!command.options.some(known => known.long === option.long)) command.addOption(option)
+    }
+  }
+  for (const option of command.options) {
+    const variable = `TRUSTPLANE_${(option.long ?? option.short ?? '').replace(/^-+/, '').toUpperCase().replaceAll('-', '_')}`
+    const takesValue = option.required || option.optional
+    // commander takes a boolean's variable for given whatever its value
+    const isOff = /^(|0|false|no|off)$/i.test(env[variable] ?? '')
+    if (!option.envVar && option.long !== '--version' && (takesValue || !isOff)) option.env(variable)
+  }
+}
+
+export interface ActionContext<Options> {
+  io: Io
+  style: Style
+  options: Options & SharedOptions
+  /** Progress and hints: stderr, silent with --quiet. */
+  say(line: string): void
+}
+
+const statuses = new WeakMap<Command, number>()
+
+/**
+ * Sets a command's action. It returns the exit status (nothing: 0) or throws a TrustplaneError; it never exits by itself.
+ * `args` are the positional arguments.
+ */
+export function onRun<Options extends object>(
+  command: Command,
+  io: Io | undefined,
+  action: (args: string[], context: ActionContext<Options>) => Promise<number | undefined> | Promise<void>,
+): Command {
+  return command.action(async () => {
+    const options = command.optsWithGlobals() as Options & SharedOptions
+    const streams = io ?? processIo()
+    const status = await action(command.args, {
+      io: streams,
+      style: styleOf(streams, options.color),
+      options,
+      say: line => {
+        if (!options.quiet) streams.stderr.write(`${line}\n`)
+      },
+    })
+    statuses.set(rootOf(command), status ?? 0)
+  })
+}
+
+/** The status that the action returned, if it was one of ours. */
+export const statusOf = (command: Command): number | undefined => statuses.get(rootOf(command))
+
+const rootOf = (command: Command): Command => (command.parent ? rootOf(command.parent) : command)
+
+/** An option's parser for whole numbers. */
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER) {
+  return (text: string): number => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`Expected a whole number from ${least}${most < 1e9 ? ` to ${most}` : ''}.`)
+    }
+    return value
+  }
+}

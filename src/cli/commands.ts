@@ -1,0 +1,79 @@
+/** The commands, as `trustplane --help` lists them. A command's file is loaded when it is called, and not before: start-up must be quick. */
+import type { Command } from 'commander'
+import type { Io } from './io.ts'
+
+export interface CommandEntry {
+  name: string
+  summary: string
+  group: string
+  load(): Promise<{ build(io: Io): Command }>
+}
+
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'up',
+    summary: 'start a control plane and show every connection',
+    group: 'A control plane',
+    load: () => import('./commands/up.ts'),
+  },
+  {
+    name: 'status',
+    summary: 'what both ends of every connection last saw',
+    group: 'A control plane',
+    load: () => import('./commands/status.ts'),
+  },
+  {
+    name: 'probe',
+    summary: 'dial every connection afresh',
+    group: 'A control plane',
+    load: () => import('./commands/probe.ts'),
+  },
+  {
+    name: 'explain',
+    summary: 'both sides of a connection, what people notice and what mends it; or an error code',
+    group: 'A control plane',
+    load: () => import('./commands/explain.ts'),
+  },
+  {
+    name: 'logs',
+    summary: "a component's log",
+    group: 'A control plane',
+    load: () => import('./commands/logs.ts'),
+  },
+  {
+    name: 'kubeconfig',
+    summary: 'how to point kubectl at it',
+    group: 'A control plane',
+    load: () => import('./commands/kubeconfig.ts'),
+  },
+  {
+    name: 'down',
+    summary: 'stop it; no process and no port stays behind',
+    group: 'A control plane',
+    load: () => import('./commands/down.ts'),
+  },
+  {
+    name: 'run',
+    summary: 'run scenarios: break something, and check who refuses whom, where and why',
+    group: 'Scenarios',
+    load: () => import('./commands/run.ts'),
+  },
+  {
+    name: 'new',
+    summary: 'write a commented scenario to start from',
+    group: 'Scenarios',
+    load: () => import('./commands/new.ts'),
+  },
+  {
+    name: 'verify',
+    summary: 'judge a certificate chain as Go does',
+    group: 'Certificates',
+    load: () => import('./commands/verify.ts'),
+  },
+  {
+    name: 'pki',
+    summary: 'make, look at and check certificates, as kubeadm does',
+    group: 'Certificates',
+    load: () => import('./commands/pki.ts'),
+  },
+]
