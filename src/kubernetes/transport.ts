@@ -1,0 +1,144 @@
+/** HTTP over a dialer: kept-alive connections, one request at a time on each, and the words client-go has for what goes wrong. */
+import type { TLSSocket } from 'node:tls'
+import { Client, type Dispatcher, errors, Pool } from 'undici'
+import { messageOf } from '#errors.ts'
+import type { Dialer } from '#tls/types.ts'
+
+/** No answer came: refused in TLS, unreachable, or cut off. `cause` is `#tls`'s error. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError'
+}
+
+export interface Answer {
+  status: number
+  method: string
+  path: string
+}
+
+export interface TransportOptions {
+  dialer: Dialer
+  /** `https://127.0.0.1:6443` */
+  server: string
+  /** Told of every answer's status, with the connection that it came over. */
+  onAnswer?: (socket: TLSSocket, answer: Answer) => void
+  /** Most connections at once; default: as many as are needed. */
+  connections?: number
+}
+
+export interface TransportRequest {
+  method: string
+  /** With query. */
+  path: string
+  headers?: Record<string, string>
+  body?: string | Uint8Array
+  signal?: AbortSignal
+  /** The body may be silent for any time (watches, logs -f). */
+  streaming?: boolean
+}
+
+export interface RawAnswer {
+  status: number
+  headers: Record<string, string | string[] | undefined>
+  stream: Dispatcher.ResponseData['body']
+  text(): Promise<string>
+  json<T = unknown>(): Promise<T>
+}
+
+export interface Transport {
+  request(request: TransportRequest): Promise<RawAnswer>
+  close(): Promise<void>
+}
+
+// Go's http.Transport in client-go and the apiserver's IdleTimeout: 90 s.
+const idleMs = 90_000
+
+export function createTransport({ dialer, server, onAnswer, connections }: TransportOptions): Transport {
+  const url = new URL(server)
+  const base = url.pathname.replace(/\/$/, '')
+  const target = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 443) }
+  const pool = new Pool(url.origin, {
+    connections: connections ?? null,
+    allowH2: false,
+    keepAliveTimeout: idleMs,
+    keepAliveMaxTimeout: idleMs,
+    headersTimeout: 60_000,
+    bodyTimeout: 60_000,
+    factory: (origin, options) => connection(origin, options as Client.Options),
+  })
+
+  /** One undici Client is one connection at a time, so it knows which socket an answer came over. */
+  function connection(origin: URL, options: Client.Options): Dispatcher {
+    let socket: TLSSocket | undefined
+    const client = new Client(origin, {
+      ...options,
+      connect(_options, callback) {
+        dialer.connect(target).then(
+          connected => {
+            socket = connected
+            callback(null, connected)
+          },
+          (error: Error) => callback(error, null),
+        )
+      },
+    })
+    if (!onAnswer) return client
+    return client.compose(dispatch => (options, handler) => {
+      const told: Dispatcher.DispatchHandler = Object.create(handler)
+      told.onResponseStart = (controller, status, headers, text) => {
+        if (socket && status >= 200) onAnswer(socket, { status, method: options.method, path: options.path })
+        handler.onResponseStart?.(controller, status, headers, text)
+      }
+      return dispatch(options, told)
+    })
+  }
+
+  async function once(request: TransportRequest): Promise<RawAnswer> {
+    const { statusCode, headers, body } = await pool.request({
+      method: request.method as Dispatcher.HttpMethod,
+      path: base + request.path,
+      ...(request.headers ? { headers: request.headers } : {}),
+      ...(request.body === undefined ? {} : { body: request.body }),
+      ...(request.signal ? { signal: request.signal } : {}),
+      ...(request.streaming ? { bodyTimeout: 0, headersTimeout: 0 } : {}),
+    })
+    return {
+      status: statusCode,
+      headers,
+      stream: body,
+      text: () => body.text(),
+      json: <T>() => body.json() as Promise<T>,
+    }
+  }
+
+  return {
+    async request(request) {
+      for (let tries = 0; ; tries++) {
+        try {
+          return await once(request)
+        } catch (error) {
+          if (request.signal?.aborted) throw request.signal.reason
+          // A kept-alive connection that the other end closed just now: Go's transport tries anew, too, when it is safe.
+          if (error instanceof errors.SocketError && request.method === 'GET' && tries < 2) continue
+          throw requestError(request.method, server + request.path, error)
+        }
+      }
+    },
+    close: () => pool.destroy().then(() => {}),
+  }
+}
+
+/** net/url's Error: `Get "https://…": dial tcp …`. */
+export function requestError(method: string, url: string, cause: unknown): RequestError {
+  const verb = method.charAt(0).toUpperCase() + method.slice(1).toLowerCase()
+  return new RequestError(`${verb} "${url}": ${wordsOf(cause)}`, { cause })
+}
+
+/** What Go says for what undici says; `#tls` already speaks Go. */
+function wordsOf(error: unknown): string {
+  if (error instanceof errors.SocketError) return 'EOF'
+  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError)
+    return 'net/http: timeout awaiting response headers'
+  if (error instanceof errors.ClientDestroyedError || error instanceof errors.ClientClosedError)
+    return 'http: use of closed client'
+  return messageOf(error)
+}
