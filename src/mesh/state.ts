@@ -1,0 +1,105 @@
+/** What a running mesh leaves in the state directory, so that every other command finds it: `mesh.json`. */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { TrustplaneError } from '#errors.ts'
+import type { Ports } from './ports.ts'
+
+export interface MemberState {
+  /** A component's name; kubelets and kube-proxies after the first node are `kubelet@node-2`. */
+  id: string
+  component: string
+  node?: string
+  pid?: number
+  argv: readonly string[]
+  addresses: Record<string, { host: string; port: number }>
+  state: 'starting' | 'running' | 'dead' | 'stopped'
+  /** How often it was started again. */
+  restarts: number
+  /** Of a dead one: the last lines that it wrote, and how it ended. */
+  lastWords?: string
+}
+
+export interface MeshState {
+  kind: 'Mesh'
+  /** The launcher: its pid, and the moment that this pid began (a pid alone may be somebody else's by now). */
+  launcher: { pid: number; began: string | undefined }
+  plan: string
+  startedAt: string
+  clockOffsetMs: number
+  voice: string
+  host: string
+  nodes: readonly string[]
+  ports: Ports
+  members: MemberState[]
+}
+
+export const stateFile = (dir: string): string => join(resolve(dir), 'mesh.json')
+
+/** Whole or not at all: a reader never sees half a file. */
+export function writeState(dir: string, state: MeshState): void {
+  mkdirSync(resolve(dir), { recursive: true, mode: 0o700 })
+  const file = stateFile(dir)
+  const next = `${file}.${process.pid}`
+  writeFileSync(next, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 })
+  renameSync(next, file)
+}
+
+export const removeState = (dir: string): void => rmSync(stateFile(dir), { force: true })
+
+/** Undefined when no mesh ever ran here, or when it was stopped. */
+export function readState(dir: string): MeshState | undefined {
+  let text: string
+  try {
+    text = readFileSync(stateFile(dir), 'utf8')
+  } catch {
+    return undefined
+  }
+  try {
+    const state = JSON.parse(text) as MeshState
+    if (typeof state?.launcher?.pid === 'number' && Array.isArray(state.members)) return state
+  } catch {}
+  throw new TrustplaneError('TP_INPUT_INVALID', `${stateFile(dir)} is not what \`trustplane up\` writes`, {
+    fix: 'delete it when no mesh is running there',
+    at: { file: stateFile(dir) },
+  })
+}
+
+/** The state of a mesh whose launcher lives; a stale mesh.json (the launcher was killed) is as good as none. */
+export function runningState(dir: string): MeshState | undefined {
+  const state = readState(dir)
+  return state && isAlive(state.launcher) ? state : undefined
+}
+
+/** @throws TrustplaneError TP_NOT_RUNNING */
+export function requireRunning(dir: string): MeshState {
+  const state = runningState(dir)
+  if (state) return state
+  throw new TrustplaneError('TP_NOT_RUNNING', `no mesh is running in ${dir}`, {
+    fix: `start one with \`trustplane up${dir === '.trustplane' ? '' : ` --dir ${dir}`}\``,
+  })
+}
+
+export const thisProcess = (): MeshState['launcher'] => ({ pid: process.pid, began: beginningOf(process.pid) })
+
+/** True while the very process lives, not merely one of the same number. */
+export function isAlive(target: { pid: number; began?: string | undefined }): boolean {
+  try {
+    process.kill(target.pid, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
+  }
+  const began = beginningOf(target.pid)
+  return target.began === undefined || began === undefined || began === target.began
+}
+
+/** Linux: field 22 of /proc/<pid>/stat, clock ticks since boot. The command in field 2 may hold spaces and brackets. A zombie has ended. */
+export function beginningOf(pid: number): string | undefined {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return fields[0] === 'Z' ? 'ended' : fields[19]
+  } catch {
+    return undefined
+  }
+}
