@@ -1,8 +1,8 @@
 /** How an error looks to a person, and to a program. Only main.ts calls this. */
 import { CommanderError } from 'commander'
 import { exitCodes, messageOf, TrustplaneError } from '#errors.ts'
+import { apiVersion } from '#mesh/state.ts'
 import type { Io } from './io.ts'
-import { apiVersion } from './output.ts'
 
 interface Shown {
   code: string

@@ -73,7 +73,7 @@ async function help(rest: readonly string[], io: Io): Promise<number> {
 async function version(rest: readonly string[], io: Io): Promise<number> {
   const { versions } = await import('./version.ts')
   if (wantsJson(rest, io.env))
-    io.stdout.write(`${JSON.stringify({ apiVersion: 'trustplane/v1', kind: 'Version', ...versions() })}\n`)
+    io.stdout.write(`${JSON.stringify({ apiVersion: 'trustplane.io/v1alpha1', kind: 'Version', ...versions() })}\n`)
   else io.stdout.write(`trustplane ${versions().trustplane} (Node ${versions().node}, OpenSSL ${versions().openssl})\n`)
   return exitCodes.ok
 }

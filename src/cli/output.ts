@@ -3,10 +3,9 @@
  * between columns, no boxes, so that `awk '{print $1}'` works. Every JSON document has apiVersion and kind.
  */
 import { TrustplaneError } from '#errors.ts'
+import { apiVersion } from '#mesh/state.ts'
 import type { Io } from './io.ts'
 import { widthOf } from './style.ts'
-
-export const apiVersion = 'trustplane/v1'
 
 export const formats = ['table', 'wide', 'json', 'yaml'] as const
 export type Format = (typeof formats)[number]

@@ -38,7 +38,7 @@ function listeningInodes(port: number): Set<string> {
 /** The first words of the command line, without folders: enough to recognise it, short enough for an error. */
 function commandOf(pid: string): string {
   const words = read(`/proc/${pid}/cmdline`).split('\0').filter(Boolean)
-  const short = words.slice(0, 3).map(word => word.split('/').at(-1) ?? word)
+  const short = words.slice(0, 3).map(word => (word.split('/').at(-1) ?? word).slice(0, 40))
   return short.length > 0 ? short.join(' ') : read(`/proc/${pid}/comm`).trim()
 }
 

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { TrustplaneError } from '#errors.ts'
 import type { Ports } from './ports.ts'
 
-export interface MemberState {
+export interface ComponentState {
   /** A component's name; kubelets and kube-proxies after the first node are `kubelet@node-2`. */
   id: string
   component: string
@@ -19,7 +19,10 @@ export interface MemberState {
   lastWords?: string
 }
 
+export const apiVersion = 'trustplane.io/v1alpha1'
+
 export interface MeshState {
+  apiVersion: typeof apiVersion
   kind: 'Mesh'
   /** The launcher: its pid, and the moment that this pid began (a pid alone may be somebody else's by now). */
   launcher: { pid: number; began: string | undefined }
@@ -30,7 +33,7 @@ export interface MeshState {
   host: string
   nodes: readonly string[]
   ports: Ports
-  members: MemberState[]
+  components: ComponentState[]
 }
 
 export const stateFile = (dir: string): string => join(resolve(dir), 'mesh.json')
@@ -56,7 +59,7 @@ export function readState(dir: string): MeshState | undefined {
   }
   try {
     const state = JSON.parse(text) as MeshState
-    if (typeof state?.launcher?.pid === 'number' && Array.isArray(state.members)) return state
+    if (typeof state?.launcher?.pid === 'number' && Array.isArray(state.components)) return state
   } catch {}
   throw new TrustplaneError('TP_INPUT_INVALID', `${stateFile(dir)} is not what \`trustplane up\` writes`, {
     fix: 'delete it when no mesh is running there',
