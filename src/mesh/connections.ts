@@ -263,6 +263,15 @@ export const connectionNames: readonly string[] = connections.map(connectionName
 export const findConnection = (from: string, to: string): Connection | undefined =>
   connections.find(connection => connection.from === from && connection.to === to)
 
+/** Who shows this certificate or kubeconfig, at either end. */
+export function usersOf(certificate: string): string[] {
+  const users = connections.flatMap(row => [
+    ...(row.clientCertificate?.name === certificate ? [row.from] : []),
+    ...(row.serverCertificate.name === certificate ? [row.to] : []),
+  ])
+  return [...new Set(users)]
+}
+
 function base64(text: string): string {
   return Buffer.from(text).toString('base64')
 }

@@ -1,0 +1,127 @@
+/** One component as a process of its own: forked at once, started when its files are there, watched until it ends. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { packageRoot } from '#pki/package-root.ts'
+
+export type Addresses = Record<string, { host: string; port: number }>
+
+export interface Exit {
+  code: number | null
+  signal: NodeJS.Signals | null
+  /** What it said itself before it ended, in the original's words. */
+  failure?: string
+}
+
+/** A component that runs, in whichever way: what the launcher holds in its hand. */
+export interface Running {
+  readonly pid: number | undefined
+  /** Sends the command line; the component serves soon after. */
+  start(argv: readonly string[]): void
+  /** Resolves when it serves; rejects never (see `exited`). */
+  readonly ready: Promise<Addresses>
+  /** Resolves when it has ended, however that came. */
+  readonly exited: Promise<Exit>
+  /** Asks it to stop, and makes it after a while. */
+  stop(): Promise<void>
+}
+
+export interface ProcessOptions {
+  component: string
+  /** Where its stderr goes, appended. */
+  logFile: string
+  /** Our own settings, which its original's command line has no place for. */
+  env: Record<string, string>
+}
+
+const fromSources = import.meta.url.endsWith('.ts')
+/** The bundle by way of bin/, so that `ps` shows `trustplane.js kube-apiserver`; from the sources, a file that does only that. */
+const entry = () =>
+  fromSources ? fileURLToPath(new URL('./child.ts', import.meta.url)) : join(packageRoot(), 'bin/trustplane.js')
+
+/** Code is compiled once: V8's cache is shared by all components and by later runs. */
+export const compileCache = (): string =>
+  process.env.NODE_COMPILE_CACHE ?? join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'trustplane')
+
+export function forkComponent(options: ProcessOptions): Running {
+  mkdirSync(dirname(options.logFile), { recursive: true, mode: 0o700 })
+  const log = openSync(options.logFile, 'a', 0o600)
+  // NODE_OPTIONS: a test runner's hooks triple the time to start. NODE_EXTRA_CA_CERTS: a stand-in trusts its bundle, nothing else.
+  const { NODE_OPTIONS: _, NODE_EXTRA_CA_CERTS: __, ...inherited } = process.env
+  const child = fork(entry(), [options.component], {
+    env: { ...inherited, NODE_COMPILE_CACHE: compileCache(), TRUSTPLANE_WAIT: '1', ...options.env },
+    execArgv: [],
+    stdio: ['ignore', log, log, 'ipc'],
+    serialization: 'json',
+    // a session of its own: Ctrl-C is the launcher's to handle, the children see the channel close
+    detached: true,
+  })
+  closeSync(log)
+  return watch(child)
+}
+
+function watch(child: ChildProcess): Running {
+  let failure: string | undefined
+  const ready = Promise.withResolvers<Addresses>()
+  const exited = Promise.withResolvers<Exit>()
+  child.on('message', message => {
+    const { type, addresses, message: words } = message as { type?: string; addresses?: Addresses; message?: string }
+    if (type === 'ready') ready.resolve(addresses ?? {})
+    if (type === 'failed') failure = words
+  })
+  const end = (code: number | null, signal: NodeJS.Signals | null) =>
+    exited.resolve({ code, signal, ...(failure === undefined ? {} : { failure }) })
+  child.once('exit', end)
+  child.once('error', error => {
+    failure ??= error.message
+    if (child.pid === undefined) end(null, null)
+  })
+  const ended = () => child.exitCode !== null || child.signalCode !== null || child.pid === undefined
+  return {
+    pid: child.pid,
+    ready: ready.promise,
+    exited: exited.promise,
+    start(argv) {
+      // a child that just died has no channel; `exited` tells
+      if (child.connected) child.send({ type: 'start', argv }, () => {})
+    },
+    async stop() {
+      if (ended()) return
+      child.kill('SIGTERM')
+      const force = setTimeout(() => child.kill('SIGKILL'), 3000)
+      await exited.promise
+      clearTimeout(force)
+    },
+  }
+}
+
+/** The last lines of a log: what a component that died has said. JSON lines are shown by their words. */
+export function lastWords(logFile: string, lines = 3): string {
+  let text: string
+  try {
+    const fd = openSync(logFile, 'r')
+    try {
+      const { size } = fstatSync(fd)
+      const length = Math.min(size, 16_384)
+      const buffer = Buffer.alloc(length)
+      readSync(fd, buffer, 0, length, size - length)
+      text = buffer.toString('utf8')
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return ''
+  }
+  return text.trimEnd().split('\n').slice(-lines).map(wordsOf).join('\n')
+}
+
+function wordsOf(line: string): string {
+  try {
+    const { msg, err, error } = JSON.parse(line) as { msg?: string; err?: string; error?: string }
+    const cause = err ?? error
+    if (msg !== undefined) return cause ? `${msg}: ${cause}` : msg
+  } catch {}
+  return line
+}

@@ -1,0 +1,115 @@
+/** What both ends of every connection last saw: the connection table joined with the handshake records. */
+import type { End, HandshakeRecord, Layer, Outcome } from '#tls/types.ts'
+import type { Reason } from '#x509/reasons.ts'
+import { type Connection, connections, findConnection } from './connections.ts'
+import { type Handshake, joinHandshakes, readRecords } from './records.ts'
+
+export interface ConnectionStatus {
+  from: string
+  to: string
+  outcome: Outcome | 'unknown'
+  refusedBy?: End
+  layer?: Layer
+  reason?: Reason
+  /** The words of the end that refused. */
+  message?: string
+  /** The flag and file that decided it: `kube-apiserver --client-ca-file=/…/pki/ca.crt`. */
+  decidedBy?: string
+  time?: string
+  /** The id that both ends' records share. */
+  handshake?: string
+  client?: HandshakeRecord
+  server?: HandshakeRecord
+}
+
+export interface StatusOptions {
+  /** Whose certificate this is (SHA-256, hex): names the client of a real program, which writes no record of its own. */
+  ownerOf?: (sha256: string) => string | undefined
+  rows?: readonly Connection[]
+  /** Only handshakes after this time (RFC 3339). */
+  since?: string
+}
+
+/** The status of every row, in the table's order. */
+export const readStatus = (dir: string, options: StatusOptions = {}): ConnectionStatus[] =>
+  statusOf(joinHandshakes(readRecords(dir)), options)
+
+export function statusOf(handshakes: readonly Handshake[], options: StatusOptions = {}): ConnectionStatus[] {
+  const { rows = connections, ownerOf = () => undefined, since = '' } = options
+  const latest = new Map<string, Handshake>()
+  for (const handshake of handshakes) {
+    if (handshake.time < since) continue
+    const to = (handshake.client ?? handshake.server)!.to
+    const shown = handshake.server?.peer?.[0]
+    const from = handshake.client?.from ?? handshake.server?.from ?? (shown && ownerOf(shown.sha256))
+    if (from) latest.set(`${from} -> ${to}`, handshake)
+  }
+  return rows.map(row => {
+    const handshake = latest.get(`${row.from} -> ${row.to}`)
+    return handshake ? combine(row, handshake) : { from: row.from, to: row.to, outcome: 'unknown' }
+  })
+}
+
+/**
+ * One outcome of two views. The end that refused knows why; the other has only the alert, the 401 or the 403. In TLS 1.3 a client
+ * may have finished well what the server then refused.
+ */
+export function combine(row: Pick<Connection, 'from' | 'to'>, handshake: Handshake): ConnectionStatus {
+  const { client, server, id, time } = handshake
+  const whole = {
+    from: row.from,
+    to: row.to,
+    time,
+    handshake: id,
+    ...(client ? { client } : {}),
+    ...(server ? { server } : {}),
+  }
+  const refusals = [server, client].filter(record => record?.outcome === 'refused')
+  const decider = refusals.find(record => record!.refusedBy === record!.end) ?? refusals[0]
+  if (!decider) {
+    const unreachable = client?.outcome === 'unreachable' || (!client && server?.outcome === 'unreachable')
+    const words = unreachable ? (client ?? server)?.message : undefined
+    return {
+      ...whole,
+      outcome: unreachable ? 'unreachable' : 'ok',
+      ...(unreachable ? { reason: 'unreachable' as const } : {}),
+      ...(words ? { message: words } : {}),
+    }
+  }
+  const refusedBy = decider.refusedBy ?? decider.end
+  const { layer, reason, message } = decider
+  const decidedBy = deciderOf(findConnection(row.from, row.to), refusedBy, layer, reason, decider)
+  return {
+    ...whole,
+    outcome: 'refused',
+    refusedBy,
+    ...(layer ? { layer } : {}),
+    ...(reason ? { reason } : {}),
+    ...(message ? { message } : {}),
+    ...(decidedBy ? { decidedBy } : {}),
+  }
+}
+
+/** The flag, and the file where there is one, by which the refusing end decided. */
+export function deciderOf(
+  row: Connection | undefined,
+  refusedBy: End,
+  layer: Layer | undefined,
+  reason: Reason | undefined,
+  record?: HandshakeRecord,
+): string | undefined {
+  if (!row) return undefined
+  const component = refusedBy === 'client' ? row.from : row.to
+  if (reason === 'protocol-version') return `${component} --tls-min-version`
+  if (reason === 'cipher-mismatch') return `${component} --tls-cipher-suites`
+  if (layer === 'authorization') return `${component} --authorization-mode`
+  const trust = refusedBy === 'client' ? row.clientTrust : row.serverTrust
+  if (!trust) return undefined
+  if (record && record.end === refusedBy && record.bundle) {
+    // `kubelet --config (authentication.x509.clientCAFile)` names a field, not the file's flag
+    return trust.flag.includes('(') || !trust.flag.includes(' --')
+      ? `${trust.flag}: ${record.bundle}`
+      : `${trust.flag}=${record.bundle}`
+  }
+  return trust.flag
+}

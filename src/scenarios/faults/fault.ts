@@ -1,0 +1,54 @@
+/** What a fault is: something that we break, with attributes; and what mends it. */
+import { componentNames } from '#components/component.ts'
+import { usersOf } from '#mesh/connections.ts'
+import type { FaultAttributes, Given, Step } from '../types.ts'
+
+/** What an attribute's value must be: the loader checks it against the plan, the table of components, and so on. */
+export type AttributeKind =
+  /** A certificate or kubeconfig of the plan. */
+  | 'certificate'
+  | 'authority'
+  | 'authorities'
+  /** Where somebody's certificate is checked: a slot of the plan's `trust`. */
+  | 'slot'
+  | 'component'
+  /** With its unit: `1d`, `90m`. */
+  | 'duration'
+  | 'text'
+  | 'texts'
+
+export interface Attribute {
+  kind: AttributeKind
+  description: string
+  optional?: boolean
+}
+
+export interface Fault {
+  name: string
+  /** What is wrong then, in a sentence that an attribute list completes. */
+  summary: string
+  attributes: Readonly<Record<string, Attribute>>
+  /** Adds the fault to what a mesh is started with. */
+  apply(given: Given, attributes: FaultAttributes): void
+  /** The steps that take it away from a mesh that runs. */
+  undo(attributes: FaultAttributes): Step[]
+}
+
+/** The attribute as one text; the loader has checked that it is. */
+export const text = (attributes: FaultAttributes, name: string): string => String(attributes[name])
+
+export const texts = (attributes: FaultAttributes, name: string): string[] => [attributes[name] ?? []].flat()
+
+/** Changes one row of the plan, whichever section it stands in: kubeconfigs end in `.conf`. */
+export function changeRow(given: Given, name: string, fields: Record<string, unknown>): void {
+  const section = name.endsWith('.conf') ? 'kubeconfigs' : 'certificates'
+  const rows = (given.changes[section] ?? {}) as Record<string, object | null>
+  given.changes = { ...given.changes, [section]: { ...rows, [name]: { ...rows[name], ...fields } } }
+}
+
+/** Issue the certificate anew as the plan has it, and restart who uses it: some originals read theirs only at start. */
+export const renewed = (attributes: FaultAttributes): Step[] => {
+  const certificate = text(attributes, 'certificate')
+  const users = usersOf(certificate).filter(name => (componentNames as readonly string[]).includes(name))
+  return [{ name: 'renew', targets: [certificate] }, ...(users.length > 0 ? [{ name: 'restart', targets: users }] : [])]
+}
