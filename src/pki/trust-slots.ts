@@ -7,7 +7,8 @@ export const trustSlots = {
   'kube-apiserver.requestheader-client-ca': '--requestheader-client-ca-file: front proxies',
   'kube-apiserver.etcd-cafile': "--etcd-cafile: etcd's serving certificate",
   'kube-apiserver.kubelet-certificate-authority': "--kubelet-certificate-authority: kubelets' serving certificates",
-  'kube-apiserver.extension-ca-bundle': "caBundle of the APIService and webhooks: the extension-apiserver's certificate",
+  'kube-apiserver.extension-ca-bundle':
+    "caBundle of the APIService and webhooks: the extension-apiserver's certificate",
   'etcd.trusted-ca': '--trusted-ca-file: client certificates',
   'etcd.peer-trusted-ca': '--peer-trusted-ca-file: other members',
   'etcd-healthcheck.cacert': "etcdctl's --cacert: etcd's serving certificate, as the liveness probe checks it",

@@ -1,0 +1,91 @@
+/** Kubeconfigs as kubeadm writes them: one cluster, one user with an embedded client certificate, one context. */
+import { parseDocument } from 'yaml'
+import { TrustplaneError } from '#errors.ts'
+
+export interface KubeconfigContent {
+  clusterName: string
+  server: string
+  user: string
+  /** PEM. */
+  certificateAuthority: string
+  /** PEM, leaf first. */
+  clientCertificate: string
+  /** PEM. */
+  clientKey: string
+}
+
+const base64 = (text: string) => Buffer.from(text).toString('base64')
+/** A JSON string is a YAML string; plain ones stay bare, as kubeadm's are. */
+const scalar = (text: string) => (/^[A-Za-z][\w.@:/-]*[\w]$/.test(text) ? text : JSON.stringify(text))
+
+/** The keys in clientcmd's order; `preferences`, deprecated since Kubernetes 1.34, is left out. */
+export function renderKubeconfig(content: KubeconfigContent): string {
+  const user = scalar(content.user)
+  const cluster = scalar(content.clusterName)
+  const context = scalar(`${content.user}@${content.clusterName}`)
+  return `apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: ${base64(content.certificateAuthority)}
+    server: ${scalar(content.server)}
+  name: ${cluster}
+contexts:
+- context:
+    cluster: ${cluster}
+    user: ${user}
+  name: ${context}
+current-context: ${context}
+kind: Config
+users:
+- name: ${user}
+  user:
+    client-certificate-data: ${base64(content.clientCertificate)}
+    client-key-data: ${base64(content.clientKey)}
+`
+}
+
+export interface KubeconfigIdentity {
+  user: string
+  clusterName: string
+  server: string
+  /** PEM; '' when it has none. */
+  clientCertificate: string
+  clientKey: string
+  certificateAuthority: string
+}
+
+/**
+ * The embedded identity of a kubeconfig's current context.
+ * @param file for messages
+ * @throws TrustplaneError TP_INPUT_INVALID
+ */
+export function readKubeconfigIdentity(text: string, file: string): KubeconfigIdentity {
+  const document = parseDocument(text)
+  const [problem] = document.errors
+  const invalid = (what: string) =>
+    new TrustplaneError('TP_INPUT_INVALID', `${file} is no kubeconfig that can be used: ${what}`, {
+      at: { file },
+      fix: 'write it anew with `trustplane pki init --force`, or mend it',
+    })
+  if (problem) throw invalid(problem.message.split('\n')[0]!)
+  const config = (document.toJS() ?? {}) as {
+    'current-context'?: string
+    contexts?: { name: string; context?: { cluster?: string; user?: string } }[]
+    clusters?: { name: string; cluster?: Record<string, string> }[]
+    users?: { name: string; user?: Record<string, string> }[]
+  }
+  const context = config.contexts?.find?.(({ name }) => name === config['current-context'])?.context
+  const cluster = config.clusters?.find?.(({ name }) => name === context?.cluster)
+  const user = config.users?.find?.(({ name }) => name === context?.user)
+  if (!context || !cluster || !user) throw invalid('its current context names no cluster and user')
+  const data = (fields: Record<string, string> | undefined, field: string) =>
+    Buffer.from(fields?.[field] ?? '', 'base64').toString()
+  return {
+    user: user.name,
+    clusterName: cluster.name,
+    server: cluster.cluster?.server ?? '',
+    clientCertificate: data(user.user, 'client-certificate-data'),
+    clientKey: data(user.user, 'client-key-data'),
+    certificateAuthority: data(cluster.cluster, 'certificate-authority-data'),
+  }
+}

@@ -1,0 +1,40 @@
+/** Where a plan's things are: paths relative to the state directory. */
+import { nearest, TrustplaneError } from '#errors.ts'
+import type { TrustSlot } from './trust-slots.ts'
+import type { AuthoritySpec, CertificateSpec, KubeconfigSpec, Plan } from './types.ts'
+
+/** @throws TrustplaneError TP_NAME_UNKNOWN */
+export const certificateOf = (plan: Plan, name: string): CertificateSpec =>
+  find(plan.certificates, name, 'certificate', plan)
+export const authorityOf = (plan: Plan, name: string): AuthoritySpec => find(plan.authorities, name, 'authority', plan)
+export const kubeconfigOf = (plan: Plan, name: string): KubeconfigSpec =>
+  find(plan.kubeconfigs, name, 'kubeconfig', plan)
+
+function find<T extends { name: string }>(rows: readonly T[], name: string, what: string, plan: Plan): T {
+  const row = rows.find(candidate => candidate.name === name)
+  if (row) return row
+  const names = rows.map(candidate => candidate.name)
+  const near = nearest(name, names)
+  throw new TrustplaneError('TP_NAME_UNKNOWN', `the plan ${plan.name} has no ${what} ${JSON.stringify(name)}`, {
+    fix: near ? `did you mean ${JSON.stringify(near)}?` : `it has ${names.join(', ')}`,
+  })
+}
+
+/** The bundle of a trust slot: a single CA's own file, or `trust/<slot>.crt`; undefined when the slot is not configured. */
+export function trustFile(plan: Plan, slot: TrustSlot): string | undefined {
+  const names = plan.trust[slot]
+  if (!names || names.length === 0) return undefined
+  if (names.length > 1) return `trust/${slot}.crt`
+  const only = [...plan.authorities, ...plan.certificates].find(({ name }) => name === names[0])
+  // a .crt that carries a served chain is more than the certificate to trust
+  return only!.chain.length > 0 ? `trust/${slot}.crt` : only!.certificateFile
+}
+
+/** A node's kubelet: its serving certificate and its kubeconfig. */
+export function kubeletOf(plan: Plan, node: string): { serving: CertificateSpec; kubeconfig: KubeconfigSpec } {
+  const suffix = node === plan.cluster.nodeName ? '' : `-${node}`
+  return {
+    serving: certificateOf(plan, `kubelet${suffix}`),
+    kubeconfig: kubeconfigOf(plan, `kubelet${suffix}.conf`),
+  }
+}
