@@ -9,8 +9,9 @@ import { type Clock, systemClock } from '#clock.ts'
 import { messageOf, TrustplaneError } from '#errors.ts'
 import { recover, writeTogether } from './atomic-write.ts'
 import { issuePki } from './issue.ts'
-import { readKubeconfigIdentity } from './kubeconfig.ts'
+import { readKubeconfigIdentity, withServer } from './kubeconfig.ts'
 import { applyChanges } from './plan.ts'
+import { planRecord, renderPlanRecord } from './plan-record.ts'
 import type { Issuance, PkiFiles, Plan, PlanChanges } from './types.ts'
 
 export interface CreateOptions {
@@ -44,13 +45,19 @@ export async function createPki(options: CreateOptions): Promise<Created> {
   const { dir, clock = systemClock, force = false } = options
   const plan = options.overrides ? await applyChanges(options.plan, options.overrides) : options.plan
   await recover(dir)
-  const existing: Existing = force ? { files: new Map(), kept: [], external: [] } : await readExisting(plan, dir)
+  const existing: Existing = force
+    ? { files: new Map(), moved: new Map(), kept: [], external: [] }
+    : await readExisting(plan, dir)
   const files = await issuePki(plan, clock, existing.files)
   await leaveOutUnchanged(dir, files)
+  for (const [path, file] of existing.moved) files.set(path, file)
+  const written = [...files].map(([file, { notAfter }]) => (notAfter ? { file, notAfter } : { file }))
+  const record = renderPlanRecord(plan)
+  if ((await readIfThere(join(dir, planRecord))) !== record) files.set(planRecord, { content: record, mode: 0o644 })
   await writeTogether(dir, files)
   return {
     plan,
-    written: [...files].map(([file, { notAfter }]) => (notAfter ? { file, notAfter } : { file })),
+    written,
     kept: existing.kept,
     external: existing.external,
   }
@@ -65,13 +72,15 @@ async function leaveOutUnchanged(dir: string, files: PkiFiles): Promise<void> {
 
 interface Existing {
   files: Map<string, string>
+  /** Kubeconfigs that dial another address than the plan says: the same identity, with the new one. */
+  moved: PkiFiles
   kept: string[]
   external: string[]
 }
 
 /** What is there, by path, when it is usable: pairs that belong together, under the authority that the plan says. */
 async function readExisting(plan: Plan, dir: string): Promise<Existing> {
-  const found: Existing = { files: new Map(), kept: [], external: [] }
+  const found: Existing = { files: new Map(), moved: new Map(), kept: [], external: [] }
   const read = async (path: string) => {
     const content = await readIfThere(join(dir, path))
     if (content !== undefined) found.files.set(path, content)
@@ -111,6 +120,8 @@ async function readExisting(plan: Plan, dir: string): Promise<Existing> {
       if (key === undefined) throw inTheWay(path, `its key ${row.keyFile} is missing`)
       if (!row.keyFrom) mustMatch(certificate, keyIn(key, join(dir, row.keyFile)), join(dir, row.keyFile))
       checkIssuer(row, certificate, path)
+      const missing = namesMissing(row, certificate)
+      if (missing.length > 0) throw inTheWay(path, `it does not have the names ${missing.join(', ')} of this plan`)
       found.kept.push(row.name)
     } else if (key !== undefined) keyIn(key, join(dir, row.keyFile))
   }
@@ -123,6 +134,10 @@ async function readExisting(plan: Plan, dir: string): Promise<Existing> {
     if (!certificate) throw inTheWay(path, 'it has no client certificate')
     mustMatch(certificate, keyIn(identity.clientKey, path), path)
     checkIssuer(row, certificate, path)
+    if (identity.server !== row.server) {
+      const content = withServer(text, row.server)
+      found.moved.set(row.file, { content, mode: row.mode, notAfter: certificate.validToDate })
+    }
     found.kept.push(row.name)
   }
   for (const row of plan.keyPairs) {
@@ -161,6 +176,15 @@ const inTheWay = (path: string, why: string, cause?: unknown) =>
     at: { file: path },
     ...(cause === undefined ? {} : { cause }),
   })
+
+/** kubeadm's check of a serving certificate that it finds: every name of the configuration must be in it. */
+function namesMissing(row: Issuance, certificate: X509Certificate): string[] {
+  const has = new Set((certificate.subjectAltName ?? '').split(', '))
+  return [
+    ...row.dnsNames.filter(name => !has.has(`DNS:${name}`)),
+    ...row.ipAddresses.filter(address => certificate.checkIP(address) === undefined),
+  ]
+}
 
 function certificateIn(text: string | undefined, path: string): X509Certificate | undefined {
   if (text === undefined || text === '') return undefined

@@ -44,6 +44,13 @@ users:
 `
 }
 
+interface KubeconfigDocument {
+  'current-context'?: string
+  contexts?: { name: string; context?: { cluster?: string; user?: string } }[]
+  clusters?: { name: string; cluster?: Record<string, string> }[]
+  users?: { name: string; user?: Record<string, string> }[]
+}
+
 export interface KubeconfigIdentity {
   user: string
   clusterName: string
@@ -68,12 +75,7 @@ export function readKubeconfigIdentity(text: string, file: string): KubeconfigId
       fix: 'write it anew with `trustplane pki init --force`, or mend it',
     })
   if (problem) throw invalid(problem.message.split('\n')[0]!)
-  const config = (document.toJS() ?? {}) as {
-    'current-context'?: string
-    contexts?: { name: string; context?: { cluster?: string; user?: string } }[]
-    clusters?: { name: string; cluster?: Record<string, string> }[]
-    users?: { name: string; user?: Record<string, string> }[]
-  }
+  const config = (document.toJS() ?? {}) as KubeconfigDocument
   const context = config.contexts?.find?.(({ name }) => name === config['current-context'])?.context
   const cluster = config.clusters?.find?.(({ name }) => name === context?.cluster)
   const user = config.users?.find?.(({ name }) => name === context?.user)
@@ -88,4 +90,27 @@ export function readKubeconfigIdentity(text: string, file: string): KubeconfigId
     clientKey: data(user.user, 'client-key-data'),
     certificateAuthority: data(cluster.cluster, 'certificate-authority-data'),
   }
+}
+
+/** The same kubeconfig, whatever else is in it, with another server for its current context's cluster. */
+export function withServer(text: string, server: string): string {
+  return withFields(text, 'cluster', { server })
+}
+
+/** The same kubeconfig with another client certificate and key; its CA stays (kubernetes/kubeadm#2027). */
+export function withClientCertificate(text: string, clientCertificate: string, clientKey: string): string {
+  return withFields(text, 'user', {
+    'client-certificate-data': base64(clientCertificate),
+    'client-key-data': base64(clientKey),
+  })
+}
+
+function withFields(text: string, kind: 'cluster' | 'user', fields: Record<string, string>): string {
+  const document = parseDocument(text)
+  const config = document.toJS() as KubeconfigDocument
+  const context = config.contexts?.find(({ name }) => name === config['current-context'])?.context
+  const list = `${kind}s` as const
+  const index = (config[list] as { name: string }[]).findIndex(({ name }) => name === context?.[kind])
+  for (const [field, value] of Object.entries(fields)) document.setIn([list, index, kind, field], value)
+  return document.toString({ lineWidth: 0, indentSeq: false })
 }

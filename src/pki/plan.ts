@@ -40,6 +40,14 @@ export async function parsePlan(text: string, file: string): Promise<Plan> {
   return resolved(document, file, sources)
 }
 
+/** A plan from data that was a valid plan's `document` once. */
+export function planOf(document: PlanDocument, file: string): Plan {
+  const problems: PlacedProblem[] = []
+  const plan = resolvePlan(document, file, ({ message }) => problems.push({ file, message }))
+  if (problems.length > 0) throw problemsError('TP_PLAN_INVALID', problems)
+  return plan
+}
+
 /**
  * The plan with changes to it; the plan itself stays as it is.
  * @param file where the changes stand, for messages
