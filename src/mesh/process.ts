@@ -1,6 +1,6 @@
 /** One component as a process of its own: forked at once, started when its files are there, watched until it ends. */
 import { type ChildProcess, fork } from 'node:child_process'
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -62,6 +62,37 @@ export function forkComponent(options: ProcessOptions): Running {
   return watch(child)
 }
 
+/** A real program in a component's place: same flags, same files. It serves when its log says so (etcd 3.4 and newer: `ready to serve client requests`). */
+export function forkProgram(program: string, options: ProcessOptions): Running {
+  const running = forkComponent({ ...options, component: 'guard' })
+  const begin = logSize(options.logFile)
+  let over = false
+  running.exited.then(() => {
+    over = true
+  })
+  const ready = Promise.withResolvers<Addresses>()
+  return {
+    ...running,
+    ready: ready.promise,
+    start(argv) {
+      running.start([program, ...argv])
+      const look = () => {
+        if (over) return
+        if (readLog(options.logFile, begin).includes('ready to serve client requests')) ready.resolve(addressesIn(argv))
+        else setTimeout(look, 20)
+      }
+      look()
+    },
+  }
+}
+
+function addressesIn(argv: readonly string[]): Addresses {
+  const url = (flag: string) =>
+    new URL(argv.find(word => word.startsWith(`--${flag}=`))?.split('=')[1] ?? 'https://127.0.0.1:0')
+  const address = ({ hostname, port }: URL) => ({ host: hostname, port: Number(port) })
+  return { client: address(url('listen-client-urls')), peer: address(url('listen-peer-urls')) }
+}
+
 function watch(child: ChildProcess): Running {
   let failure: string | undefined
   const ready = Promise.withResolvers<Addresses>()
@@ -98,23 +129,33 @@ function watch(child: ChildProcess): Running {
 }
 
 /** The last lines of a log: what a component that died has said. JSON lines are shown by their words. */
-export function lastWords(logFile: string, lines = 3): string {
-  let text: string
+export const lastWords = (logFile: string, lines = 3): string =>
+  readLog(logFile, Math.max(0, logSize(logFile) - 16_384))
+    .trimEnd()
+    .split('\n')
+    .slice(-lines)
+    .map(wordsOf)
+    .join('\n')
+
+function logSize(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0
+}
+
+/** From `offset` on; '' when it is not there. */
+function readLog(file: string, offset: number): string {
+  let fd: number
   try {
-    const fd = openSync(logFile, 'r')
-    try {
-      const { size } = fstatSync(fd)
-      const length = Math.min(size, 16_384)
-      const buffer = Buffer.alloc(length)
-      readSync(fd, buffer, 0, length, size - length)
-      text = buffer.toString('utf8')
-    } finally {
-      closeSync(fd)
-    }
+    fd = openSync(file, 'r')
   } catch {
     return ''
   }
-  return text.trimEnd().split('\n').slice(-lines).map(wordsOf).join('\n')
+  try {
+    const buffer = Buffer.alloc(Math.max(0, fstatSync(fd).size - offset))
+    const length = readSync(fd, buffer, 0, buffer.length, offset)
+    return buffer.toString('utf8', 0, length)
+  } finally {
+    closeSync(fd)
+  }
 }
 
 function wordsOf(line: string): string {

@@ -1,7 +1,8 @@
 /** What a running mesh leaves in the state directory, so that every other command finds it: `mesh.json`. */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { TrustplaneError } from '#errors.ts'
+import type { PlanChanges, PlanNode } from '#pki/types.ts'
 import type { Ports } from './ports.ts'
 
 export interface ComponentState {
@@ -10,6 +11,8 @@ export interface ComponentState {
   component: string
   node?: string
   pid?: number
+  /** The moment that the pid began. */
+  began?: string | undefined
   argv: readonly string[]
   addresses: Record<string, { host: string; port: number }>
   state: 'starting' | 'running' | 'dead' | 'stopped'
@@ -26,17 +29,56 @@ export interface MeshState {
   kind: 'Mesh'
   /** The launcher: its pid, and the moment that this pid began (a pid alone may be somebody else's by now). */
   launcher: { pid: number; began: string | undefined }
+  /** A plan's name or file, and the changes to it. */
   plan: string
+  changes: PlanChanges
   startedAt: string
   clockOffsetMs: number
   voice: string
   host: string
-  nodes: readonly string[]
+  nodes: readonly PlanNode[]
   ports: Ports
   components: ComponentState[]
 }
 
 export const stateFile = (dir: string): string => join(resolve(dir), 'mesh.json')
+
+/**
+ * Takes the directory for this launcher; two that start at once do not both get it. A stale file is taken over.
+ * @throws TrustplaneError TP_ALREADY_RUNNING
+ */
+export function claimState(dir: string, state: MeshState): MeshState | undefined {
+  mkdirSync(resolve(dir), { recursive: true, mode: 0o700 })
+  const file = stateFile(dir)
+  const next = `${file}.${process.pid}`
+  writeFileSync(next, JSON.stringify(state), { mode: 0o600 })
+  try {
+    let stale: MeshState | undefined
+    for (let tries = 0; tries < 3; tries++) {
+      try {
+        linkSync(next, file)
+        return stale
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      }
+      const there = readState(dir)
+      if (there && isAlive(there.launcher)) {
+        throw new TrustplaneError(
+          'TP_ALREADY_RUNNING',
+          `a mesh is running in ${dir} already (pid ${there.launcher.pid})`,
+          {
+            fix: 'stop it with `trustplane down`, or give this one another --dir',
+          },
+        )
+      }
+      stale = there
+      rmSync(file, { force: true })
+    }
+    return stale
+  } finally {
+    rmSync(next, { force: true })
+  }
+}
 
 /** Whole or not at all: a reader never sees half a file. */
 export function writeState(dir: string, state: MeshState): void {

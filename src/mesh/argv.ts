@@ -1,0 +1,179 @@
+/**
+ * Each component's command line, as kubeadm writes it into the static pods' manifests (cmd/kubeadm/app/phases/controlplane/manifests.go,
+ * phases/etcd/local.go) and as the real binary accepts it.
+ */
+import { dirname } from 'node:path'
+import type { ComponentName } from '#components/component.ts'
+import { authorityOf, kubeconfigOf } from '#pki/lookup.ts'
+import type { TrustSlot } from '#pki/trust-slots.ts'
+import { bundleFile, inDir, kubeconfigFile, type Layout, type Member, pairOf } from './layout.ts'
+
+type Flags = Record<string, string | number | boolean | undefined>
+
+const requestHeaderFlags: Flags = {
+  'requestheader-allowed-names': 'front-proxy-client',
+  'requestheader-username-headers': 'X-Remote-User',
+  'requestheader-group-headers': 'X-Remote-Group',
+  'requestheader-extra-headers-prefix': 'X-Remote-Extra-',
+}
+
+const table: Record<ComponentName, (layout: Layout, member: Member) => Flags> = {
+  etcd(layout) {
+    const { host, ports } = layout
+    const server = pairOf(layout, 'etcd-server')
+    const peer = pairOf(layout, 'etcd-peer')
+    const name = layout.nodes[0]!.name
+    const clientUrl = `https://${host}:${ports.etcd}`
+    const peerUrl = `https://${host}:${ports['etcd-peer']}`
+    return {
+      name,
+      'data-dir': inDir(layout, 'etcd-data'),
+      'listen-client-urls': clientUrl,
+      'advertise-client-urls': clientUrl,
+      'listen-peer-urls': peerUrl,
+      'initial-advertise-peer-urls': peerUrl,
+      'initial-cluster': `${name}=${peerUrl}`,
+      'listen-metrics-urls': `http://${host}:${ports['etcd-metrics']}`,
+      'cert-file': server.certificate,
+      'key-file': server.key,
+      'client-cert-auth': true,
+      'trusted-ca-file': bundleFile(layout, 'etcd.trusted-ca'),
+      'peer-cert-file': peer.certificate,
+      'peer-key-file': peer.key,
+      'peer-client-cert-auth': true,
+      'peer-trusted-ca-file': bundleFile(layout, 'etcd.peer-trusted-ca'),
+    }
+  },
+  'kube-apiserver'(layout) {
+    const { host, ports } = layout
+    const serving = pairOf(layout, 'apiserver')
+    const etcd = pairOf(layout, 'apiserver-etcd-client')
+    const kubelet = pairOf(layout, 'apiserver-kubelet-client')
+    const proxy = pairOf(layout, 'front-proxy-client')
+    return {
+      'advertise-address': host,
+      'bind-address': host,
+      'secure-port': ports['kube-apiserver'],
+      'allow-privileged': true,
+      'authorization-mode': 'Node,RBAC',
+      'client-ca-file': bundleFile(layout, 'kube-apiserver.client-ca'),
+      'enable-admission-plugins': 'NodeRestriction',
+      'enable-bootstrap-token-auth': true,
+      'etcd-servers': `https://${host}:${ports.etcd}`,
+      'etcd-cafile': bundleFile(layout, 'kube-apiserver.etcd-cafile'),
+      'etcd-certfile': etcd.certificate,
+      'etcd-keyfile': etcd.key,
+      'kubelet-certificate-authority': bundleFile(layout, 'kube-apiserver.kubelet-certificate-authority'),
+      'kubelet-client-certificate': kubelet.certificate,
+      'kubelet-client-key': kubelet.key,
+      'kubelet-preferred-address-types': 'InternalIP,ExternalIP,Hostname',
+      'proxy-client-cert-file': proxy.certificate,
+      'proxy-client-key-file': proxy.key,
+      ...requestHeader(layout, 'kube-apiserver.requestheader-client-ca'),
+      'service-account-issuer': `https://kubernetes.default.svc.${layout.plan.cluster.dnsDomain}`,
+      'service-account-key-file': inDir(layout, 'pki/sa.pub'),
+      'service-account-signing-key-file': inDir(layout, 'pki/sa.key'),
+      'service-cluster-ip-range': '10.96.0.0/12',
+      'tls-cert-file': serving.certificate,
+      'tls-private-key-file': serving.key,
+    }
+  },
+  'kube-controller-manager'(layout) {
+    const signer = authorityOf(layout.plan, kubeconfigOf(layout.plan, 'kubelet.conf').issuer)
+    return {
+      ...delegating(layout, 'kube-controller-manager', 'controller-manager.conf'),
+      'cluster-name': layout.plan.cluster.clusterName,
+      'cluster-signing-cert-file': inDir(layout, signer.certificateFile),
+      'cluster-signing-key-file': inDir(layout, signer.keyFile),
+      controllers: '*,bootstrapsigner,tokencleaner',
+      'root-ca-file': bundleFile(layout, 'kube-controller-manager.root-ca'),
+      'service-account-private-key-file': inDir(layout, 'pki/sa.key'),
+      'use-service-account-credentials': true,
+    }
+  },
+  'kube-scheduler': layout => delegating(layout, 'kube-scheduler', 'scheduler.conf'),
+  kubelet(layout, { node }) {
+    return {
+      config: inDir(layout, `kubelet/${node.name}/config.yaml`),
+      kubeconfig: kubeconfigFile(layout, 'kubelet.conf', node.name),
+      'hostname-override': node.name,
+      'node-ip': node.address,
+      'cert-dir': inDir(layout, `kubelet/${node.name}/pki`),
+      'root-dir': inDir(layout, `kubelet/${node.name}`),
+    }
+  },
+  'kube-proxy'(layout, { node }) {
+    return {
+      kubeconfig: kubeconfigFile(layout, 'kube-proxy.conf'),
+      'hostname-override': node.name,
+      'healthz-bind-address': `${node.address}:${layout.ports['kube-proxy-healthz']}`,
+      'metrics-bind-address': `${node.address}:${layout.ports['kube-proxy-metrics']}`,
+    }
+  },
+  'extension-apiserver'(layout) {
+    const serving = pairOf(layout, 'extension-apiserver')
+    return {
+      'bind-address': layout.host,
+      'secure-port': layout.ports['extension-apiserver'],
+      'tls-cert-file': serving.certificate,
+      'tls-private-key-file': serving.key,
+      'client-ca-file': bundleFile(layout, 'extension-apiserver.client-ca'),
+      ...requestHeader(layout, 'extension-apiserver.requestheader-client-ca'),
+    }
+  },
+}
+
+/** What the controller-manager and the scheduler have in common. */
+function delegating(
+  layout: Layout,
+  component: 'kube-controller-manager' | 'kube-scheduler',
+  kubeconfig: string,
+): Flags {
+  const file = kubeconfigFile(layout, kubeconfig)
+  return {
+    'authentication-kubeconfig': file,
+    'authorization-kubeconfig': file,
+    kubeconfig: file,
+    'bind-address': layout.host,
+    'secure-port': layout.ports[component],
+    'cert-dir': dirname(pairOf(layout, component).certificate),
+    'client-ca-file': bundleFile(layout, `${component}.client-ca`),
+    'leader-elect': true,
+    ...requestHeader(layout, `${component}.requestheader-client-ca`),
+  }
+}
+
+/** Without a front-proxy CA the header flags mean nothing. */
+function requestHeader(layout: Layout, slot: TrustSlot): Flags {
+  const file = bundleFile(layout, slot)
+  return file ? { 'requestheader-client-ca-file': file, ...requestHeaderFlags } : {}
+}
+
+export function argvOf(layout: Layout, member: Member): string[] {
+  return Object.entries(table[member.component](layout, member))
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `--${name}=${value}`)
+}
+
+/** The KubeletConfiguration that the kubelet's `--config` names: kubeadm's, with what differs on a machine that is many nodes. */
+export function kubeletConfiguration(layout: Layout, member: Member): object {
+  const serving = pairOf(layout, 'kubelet', member.node.name)
+  return {
+    apiVersion: 'kubelet.config.k8s.io/v1beta1',
+    kind: 'KubeletConfiguration',
+    address: member.node.address,
+    port: layout.ports.kubelet,
+    healthzBindAddress: member.node.address,
+    healthzPort: layout.ports['kubelet-healthz'],
+    authentication: {
+      anonymous: { enabled: false },
+      webhook: { enabled: true, cacheTTL: '0s' },
+      x509: { clientCAFile: bundleFile(layout, 'kubelet.client-ca') },
+    },
+    authorization: { mode: 'Webhook' },
+    clusterDomain: layout.plan.cluster.dnsDomain,
+    rotateCertificates: true,
+    tlsCertFile: serving.certificate,
+    tlsPrivateKeyFile: serving.key,
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Starts a mesh. Processes are forked first and load their code while the certificates are issued; then etcd, the apiserver and the
+ * rest get their command lines, each as soon as what it needs is there.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { offsetClock } from '#clock.ts'
+import { messageOf } from '#errors.ts'
+import type { Plan, PlanChanges } from '#pki/types.ts'
+import type { Voice } from '#x509/types.ts'
+import { argvOf } from './argv.ts'
+import { bootstrap } from './bootstrap-client.ts'
+import { membersOf, nodesOf } from './layout.ts'
+import { Member } from './member.ts'
+import { Mesh, stopInOrder } from './mesh.ts'
+import { choosePorts, type PortsOption } from './ports.ts'
+import { prepare, setAside } from './prepare.ts'
+import { forkComponent, forkProgram } from './process.ts'
+import { apiVersion, claimState, isAlive, type MeshState, removeState, thisProcess } from './state.ts'
+
+export interface MeshOptions {
+  /** The state directory; left out: a temporary one that goes with the mesh. */
+  dir?: string
+  /** A plan, its file, or its name in certs/; default `kubeadm`. */
+  plan?: string | Plan
+  changes?: PlanChanges
+  /** Default `random`. */
+  ports?: PortsOption
+  nodes?: number
+  /** A real etcd in etcd's place: same files, same flags. */
+  etcdBinary?: string
+  /** Start components again that die. */
+  restart?: boolean
+  clockOffsetMs?: number
+  /** Components whose clock is off against the others', in milliseconds. */
+  clockOffsets?: Record<string, number>
+  voice?: Voice
+  /** More flags, by component: the last one counts. */
+  flags?: Partial<Record<string, readonly string[]>>
+  /** How long to wait for a component before going on without it; default 10 s. */
+  settleMs?: number
+  /** Told what is going on while it starts. */
+  onProgress?: (line: string) => void
+}
+
+/**
+ * Resolves when every component serves, or has died, or `settleMs` has passed: a broken mesh is what people come to see, so it is
+ * no error (see `mesh.members`).
+ * @throws TrustplaneError TP_PORT_IN_USE, TP_ALREADY_RUNNING, and what the plan and the PKI are refused for
+ */
+export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
+  const {
+    voice = 'go1.24',
+    clockOffsetMs = 0,
+    clockOffsets = {},
+    settleMs = 10_000,
+    changes = {},
+    flags = {},
+  } = options
+  const temporary = options.dir === undefined
+  const dir = options.dir === undefined ? await mkdtemp(join(tmpdir(), 'trustplane-')) : resolve(options.dir)
+  const host = '127.0.0.1'
+  const nodes = nodesOf(options.nodes ?? 1, host)
+  const state: MeshState = {
+    apiVersion,
+    kind: 'Mesh',
+    launcher: thisProcess(),
+    plan: typeof options.plan === 'object' ? (options.plan.file ?? options.plan.name) : (options.plan ?? 'kubeadm'),
+    changes,
+    startedAt: new Date(Date.now() + clockOffsetMs).toISOString(),
+    clockOffsetMs,
+    voice,
+    host,
+    nodes,
+    ports: {} as MeshState['ports'],
+    components: [],
+  }
+  const stale = claimState(dir, state)
+  const members: Member[] = []
+  let chosen: Awaited<ReturnType<typeof choosePorts>> | undefined
+  try {
+    if (stale) await sweep(stale)
+    await setAside(dir)
+    for (const place of membersOf(nodes)) {
+      const process = {
+        component: place.component,
+        logFile: join(dir, 'logs', `${place.id}.log`),
+        env: environment(dir, clockOffsetMs + (clockOffsets[place.component] ?? 0), voice),
+      }
+      const launch = () =>
+        place.component === 'etcd' && options.etcdBinary
+          ? forkProgram(options.etcdBinary, process)
+          : forkComponent(process)
+      members.push(new Member({ ...place, logFile: process.logFile, launch, restart: options.restart ?? false }))
+    }
+    chosen = await choosePorts(options.ports ?? 'random', host)
+    state.ports = chosen.ports
+    const layout = await prepare({
+      dir,
+      ports: chosen.ports,
+      host,
+      nodes,
+      plan: options.plan ?? 'kubeadm',
+      changes,
+      clock: offsetClock(clockOffsetMs),
+    })
+    const mesh = new Mesh({ layout, members, state, voice, clockOffsets, release: chosen.release, temporary })
+    await begin(mesh, flags, settleMs, options.onProgress)
+    return mesh
+  } catch (error) {
+    await stopInOrder(members)
+    chosen?.release()
+    removeState(dir)
+    if (temporary) await rm(dir, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** Our own settings, by environment, so that the command line stays one that the original accepts. */
+const environment = (dir: string, clockOffsetMs: number, voice: Voice): Record<string, string> => ({
+  TRUSTPLANE_STATE_DIR: dir,
+  TRUSTPLANE_CLOCK_OFFSET: `${clockOffsetMs}ms`,
+  TRUSTPLANE_VOICE: voice,
+})
+
+async function begin(
+  mesh: Mesh,
+  flags: NonNullable<MeshOptions['flags']>,
+  settleMs: number,
+  onProgress: MeshOptions['onProgress'],
+): Promise<void> {
+  const { layout, members } = mesh
+  const start = (member: Member) => member.start([...argvOf(layout, member), ...(flags[member.component] ?? [])])
+  const etcd = mesh.member('etcd')
+  const apiserver = mesh.member('kube-apiserver')
+  start(etcd)
+  await etcd.settled(settleMs)
+  start(apiserver)
+  await apiserver.settled(settleMs)
+  const others = members.filter(member => member !== etcd && member !== apiserver)
+  for (const member of others) start(member)
+  const [bootstrapped] = await Promise.allSettled([
+    apiserver.state === 'running' ? bootstrap(mesh) : Promise.resolve(),
+    ...others.map(member => member.settled(settleMs)),
+  ])
+  if (bootstrapped?.status === 'rejected')
+    onProgress?.(`kubeadm's objects are not all there: ${messageOf(bootstrapped.reason)}`)
+}
+
+/** What a launcher that was killed left behind: its children stop by themselves, unless they hang. */
+async function sweep(stale: MeshState): Promise<void> {
+  const left = stale.components.flatMap(({ pid, began }) => (pid === undefined ? [] : [{ pid, began }])).filter(isAlive)
+  const deadline = Date.now() + 1500
+  for (const target of left) {
+    while (isAlive(target) && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
+    if (isAlive(target)) process.kill(target.pid, 'SIGKILL')
+  }
+}

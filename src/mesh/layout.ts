@@ -1,0 +1,84 @@
+/** What a mesh is made of, worked out before anything starts: the plan, where its files are, who listens where, which components on which node. */
+import { join, resolve } from 'node:path'
+import type { ComponentName } from '#components/component.ts'
+import { certificateOf, kubeconfigOf, kubeletOf, trustFile } from '#pki/lookup.ts'
+import type { TrustSlot } from '#pki/trust-slots.ts'
+import type { Plan, PlanNode } from '#pki/types.ts'
+import type { Decided } from './connections.ts'
+import type { Ports } from './ports.ts'
+
+export interface Layout {
+  plan: Plan
+  /** The state directory, absolute. */
+  dir: string
+  ports: Ports
+  /** Where the control plane listens. */
+  host: string
+  nodes: readonly PlanNode[]
+}
+
+/** One component to run. */
+export interface Member {
+  /** The component's name; on nodes after the first `kubelet@node-2`. */
+  id: string
+  component: ComponentName
+  node: PlanNode
+}
+
+const controlPlane: readonly ComponentName[] = [
+  'etcd',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'extension-apiserver',
+]
+const everyNode: readonly ComponentName[] = ['kubelet', 'kube-proxy']
+
+export function membersOf(nodes: readonly PlanNode[]): Member[] {
+  const first = nodes[0]!
+  const onNode = (node: PlanNode) =>
+    everyNode.map(component => ({ id: node === first ? component : `${component}@${node.name}`, component, node }))
+  return [...controlPlane.map(component => ({ id: component, component, node: first })), ...nodes.flatMap(onNode)]
+}
+
+/** Kubelets share their port by listening on 127.0.0.1, 127.0.0.2, …: Linux has the whole of 127.0.0.0/8. */
+export const nodesOf = (count: number, host = '127.0.0.1'): PlanNode[] =>
+  Array.from({ length: count }, (_, index) => ({
+    name: `node-${index + 1}`,
+    address: index === 0 ? host : `127.0.0.${index + 1}`,
+  }))
+
+export const inDir = (layout: Pick<Layout, 'dir'>, file: string): string => join(resolve(layout.dir), file)
+
+/** A certificate's pair of files, absolute; a kubelet's by its node. */
+export function pairOf(layout: Layout, name: string, node?: string): { certificate: string; key: string } {
+  const spec = name === 'kubelet' && node ? kubeletOf(layout.plan, node).serving : certificateOf(layout.plan, name)
+  return { certificate: inDir(layout, spec.certificateFile), key: inDir(layout, spec.keyFile) }
+}
+
+export function kubeconfigFile(layout: Layout, name: string, node?: string): string {
+  const spec =
+    name === 'kubelet.conf' && node ? kubeletOf(layout.plan, node).kubeconfig : kubeconfigOf(layout.plan, name)
+  return inDir(layout, spec.file)
+}
+
+/** A trust slot's bundle, absolute; undefined when the plan leaves the slot out. */
+export function bundleFile(layout: Layout, slot: TrustSlot): string | undefined {
+  const file = trustFile(layout.plan, slot)
+  return file && inDir(layout, file)
+}
+
+export const isKubeconfig = (decided: Decided): boolean => decided.name.endsWith('.conf')
+
+/** The file behind what a row names: a kubeconfig, a certificate, or a trust slot's bundle. */
+export function fileOf(
+  layout: Layout,
+  decided: Decided,
+  what: 'certificate' | 'trust',
+  node?: string,
+): string | undefined {
+  if (isKubeconfig(decided)) return kubeconfigFile(layout, decided.name, node)
+  return what === 'certificate'
+    ? pairOf(layout, decided.name, node).certificate
+    : bundleFile(layout, decided.name as TrustSlot)
+}

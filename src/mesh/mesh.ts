@@ -1,0 +1,129 @@
+/** A mesh that runs: its components, what is known of its connections, and how to stop it. `startMesh` makes one. */
+import { EventEmitter } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { TrustplaneError } from '#errors.ts'
+import type { Voice } from '#x509/types.ts'
+import { connections, findConnection } from './connections.ts'
+import { inDir, type Layout } from './layout.ts'
+import type { Member } from './member.ts'
+import { ownersOf } from './owners.ts'
+import { type Prediction, predict } from './predict.ts'
+import { type ProbeResult, probe } from './probe.ts'
+import { type MeshState, removeState, writeState } from './state.ts'
+import { type ConnectionStatus, readStatus } from './status.ts'
+
+export interface MeshParts {
+  layout: Layout
+  members: readonly Member[]
+  state: MeshState
+  voice: Voice
+  clockOffsets: Readonly<Record<string, number>>
+  /** Gives ports back. */
+  release(): void
+  /** The directory was made for this mesh, and goes with it. */
+  temporary: boolean
+}
+
+export class Mesh extends EventEmitter<{ component: [Member] }> {
+  readonly layout: Layout
+  readonly members: readonly Member[]
+  readonly voice: Voice
+  #state: MeshState
+  #parts: MeshParts
+  #stopping: Promise<void> | undefined
+
+  constructor(parts: MeshParts) {
+    super()
+    this.#parts = parts
+    this.layout = parts.layout
+    this.members = parts.members
+    this.voice = parts.voice
+    this.#state = parts.state
+    for (const member of this.members) {
+      member.on('change', () => {
+        if (!this.#stopping) this.#persist()
+        this.emit('component', member)
+      })
+    }
+    this.#persist()
+  }
+
+  get dir(): string {
+    return this.layout.dir
+  }
+
+  /** For `KUBECONFIG`: kubernetes-admin's. */
+  get kubeconfig(): string {
+    return inDir(this.layout, 'admin.conf')
+  }
+
+  get state(): MeshState {
+    return { ...this.#state, components: this.members.map(member => member.toState()) }
+  }
+
+  /** @throws TrustplaneError TP_NAME_UNKNOWN */
+  member(id: string): Member {
+    const found = this.members.find(member => member.id === id)
+    if (found) return found
+    throw new TrustplaneError('TP_NAME_UNKNOWN', `this mesh has no component ${JSON.stringify(id)}`, {
+      fix: `it has ${this.members.map(member => member.id).join(', ')}`,
+    })
+  }
+
+  /** What both ends of every row last saw. */
+  status(): ConnectionStatus[] {
+    return readStatus(this.dir, { since: this.#state.startedAt, ownerOf: ownersOf(this.layout) })
+  }
+
+  connection(from: string, to: string): ConnectionStatus | undefined {
+    return this.status().find(row => row.from === from && row.to === to)
+  }
+
+  /** What the files say will happen, now. */
+  predict(): Prediction[] {
+    return predict(this.layout, {
+      now: new Date(Date.now() + this.#state.clockOffsetMs),
+      voice: this.voice,
+      clockOffsets: this.#parts.clockOffsets,
+    })
+  }
+
+  /** Dials rows afresh: all of them, or those named. */
+  probe(rows: readonly { from: string; to: string }[] = connections): Promise<ProbeResult[]> {
+    return probe(this.layout, {
+      rows: rows.flatMap(({ from, to }) => findConnection(from, to) ?? []),
+      voice: this.voice,
+      clockOffsetMs: this.#state.clockOffsetMs,
+      clockOffsets: this.#parts.clockOffsets,
+    })
+  }
+
+  /** Leaves no process and no port behind. May be called again. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #stop(): Promise<void> {
+    await stopInOrder(this.members)
+    this.#parts.release()
+    removeState(this.dir)
+    if (this.#parts.temporary) await rm(this.dir, { recursive: true, force: true })
+  }
+
+  #persist(): void {
+    writeState(this.dir, this.state)
+  }
+}
+
+/** Clients first: they say goodbye (leases, last status) to servers that still answer. etcd is last. */
+export async function stopInOrder(members: readonly Member[]): Promise<void> {
+  const servers = ['kube-apiserver', 'etcd']
+  await Promise.all(members.filter(member => !servers.includes(member.component)).map(member => member.stop()))
+  for (const server of servers)
+    await Promise.all(members.filter(member => member.component === server).map(member => member.stop()))
+}

@@ -1,0 +1,141 @@
+/**
+ * What will happen on every row, from the files alone: no private key is needed, nothing is dialled. What is observed must agree;
+ * where it does not, one of the two has a bug.
+ */
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { loadKubeconfig, type Source } from '#kubernetes/kubeconfig.ts'
+import type { End, Layer, Outcome } from '#tls/types.ts'
+import type { Reason } from '#x509/reasons.ts'
+import type { Usage, Verdict, Voice } from '#x509/types.ts'
+import { verify } from '#x509/verify.ts'
+import { type Connection, connections, type Decided } from './connections.ts'
+import { fileOf, isKubeconfig, type Layout, pairOf } from './layout.ts'
+
+export interface Prediction {
+  from: string
+  to: string
+  outcome: Outcome
+  refusedBy?: End
+  layer?: Layer
+  reason?: Reason
+  /** Go's words, without the prefix of the place. */
+  message?: string
+}
+
+export interface PredictOptions {
+  now: Date
+  voice?: Voice
+  rows?: readonly Connection[]
+  /** Components whose clock is off, in milliseconds. */
+  clockOffsets?: Readonly<Record<string, number>>
+}
+
+export function predict(layout: Layout, options: PredictOptions): Prediction[] {
+  const { rows = connections } = options
+  const all = connections.map(row => predictRow(layout, row, options))
+  const find = (from: string, to: string) => all.find(row => row.from === from && row.to === to)
+  // an apiserver that etcd refuses has nothing to serve: the original gives up, too
+  const storage = find('kube-apiserver', 'etcd')
+  const down = new Set(storage && storage.outcome !== 'ok' ? ['kube-apiserver'] : [])
+  return rows.map(({ from, to }) => {
+    const prediction = find(from, to)!
+    return down.has(to) ? { from, to, outcome: 'unreachable', reason: 'unreachable' } : prediction
+  })
+}
+
+function predictRow(layout: Layout, row: Connection, options: PredictOptions): Prediction {
+  const { from, to } = row
+  const broken =
+    unusable(layout, row.serverCertificate) ?? (row.clientCertificate && unusable(layout, row.clientCertificate))
+  if (broken) return { from, to, outcome: 'unreachable', ...broken }
+  const node = layout.nodes[0]!
+  const judge = (end: End, chain: string, trust: Decided, usage: Usage, name?: string): Verdict =>
+    verify({
+      chain,
+      roots: trustPem(layout, trust),
+      usage,
+      ...(name === undefined ? {} : { name }),
+      now: timeOf(end === 'client' ? from : to, options),
+      ...(options.voice ? { voice: options.voice } : {}),
+    })
+  const refused = (refusedBy: End, layer: Layer, verdict: { reason: Reason; message: string }): Prediction => ({
+    from,
+    to,
+    outcome: 'refused',
+    refusedBy,
+    layer,
+    reason: verdict.reason,
+    message: verdict.message,
+  })
+
+  if (row.clientTrust && fileOf(layout, row.clientTrust, 'trust')) {
+    const name = row.serverName ?? (row.to === 'kubelet' ? node.address : layout.host)
+    const verdict = judge('client', certificatePem(layout, row.serverCertificate), row.clientTrust, 'serverAuth', name)
+    if (verdict.verdict === 'reject') return refused('client', 'tls', verdict)
+  }
+  if (!row.serverTrust || !row.clientCertificate) return { from, to, outcome: 'ok' }
+  const chain = certificatePem(layout, row.clientCertificate)
+  if (!fileOf(layout, row.serverTrust, 'trust')) {
+    return refused('server', 'authentication', { reason: 'unauthorized', message: 'Unauthorized' })
+  }
+  const verdict = judge('server', chain, row.serverTrust, 'clientAuth')
+  if (verdict.verdict === 'reject') {
+    // what Go cannot parse ends the handshake even where a bad certificate would not
+    return refused('server', row.refusal === 'tls' || verdict.parsing ? 'tls' : 'authentication', verdict)
+  }
+  const leaf = verdict.chains[0]![0]!.subject
+  if (row.allowed && !mayRequest(row.allowed, leaf.commonName, leaf.organizations)) {
+    return refused('server', 'authorization', {
+      reason: 'forbidden',
+      message: `User ${JSON.stringify(leaf.commonName)} cannot`,
+    })
+  }
+  return { from, to, outcome: 'ok' }
+}
+
+function mayRequest(allowed: NonNullable<Connection['allowed']>, user: string, groups: readonly string[]): boolean {
+  const { users = [], groups: allowedGroups = [], userPrefix } = allowed
+  if (users.includes(user) || groups.some(group => allowedGroups.includes(group))) return true
+  // the Node authorizer: CN system:node:<name> and O system:nodes, both
+  return userPrefix !== undefined && user.startsWith(userPrefix) && groups.includes('system:nodes')
+}
+
+const timeOf = (component: string, { now, clockOffsets = {} }: PredictOptions): Date =>
+  new Date(now.getTime() + (clockOffsets[component] ?? 0))
+
+/** Why its owner cannot even start with this certificate, or undefined. A key that is not there is not missed. */
+function unusable(layout: Layout, decided: Decided): { reason: Reason; message: string } | undefined {
+  try {
+    const certificate = new X509Certificate(certificatePem(layout, decided))
+    const key = keyPem(layout, decided)
+    if (key === undefined || certificate.checkPrivateKey(createPrivateKey(key))) return undefined
+    return { reason: 'key-mismatch', message: 'tls: private key does not match public key' }
+  } catch (error) {
+    // OpenSSL cannot read all that Go reads: the verifier has the last word on what is there
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return undefined
+    return { reason: 'unreachable', message: (error as Error).message }
+  }
+}
+
+function certificatePem(layout: Layout, decided: Decided): string {
+  const file = fileOf(layout, decided, 'certificate')!
+  return isKubeconfig(decided) ? pemOf(loadKubeconfig(file).clientCertificate) : readFileSync(file, 'utf8')
+}
+
+function trustPem(layout: Layout, decided: Decided): string {
+  const file = fileOf(layout, decided, 'trust')!
+  return isKubeconfig(decided) ? pemOf(loadKubeconfig(file).certificateAuthority) : readFileSync(file, 'utf8')
+}
+
+function keyPem(layout: Layout, decided: Decided): string | undefined {
+  if (isKubeconfig(decided)) return undefined
+  try {
+    return readFileSync(pairOf(layout, decided.name).key, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+const pemOf = (source: Source | undefined): string =>
+  source === undefined ? '' : 'data' in source ? source.data : readFileSync(source.file, 'utf8')

@@ -1,0 +1,72 @@
+/** Everything that must be on disk before the components start: the PKI, kubeconfigs that name the right port, the kubelets' configuration. */
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { stringify } from 'yaml'
+import type { Clock } from '#clock.ts'
+import { createPki } from '#pki/create.ts'
+import { loadPlan } from '#pki/plan.ts'
+import type { Plan, PlanChanges } from '#pki/types.ts'
+import { kubeletConfiguration } from './argv.ts'
+import { inDir, type Layout, membersOf } from './layout.ts'
+
+export interface PrepareOptions extends Omit<Layout, 'plan'> {
+  plan: string | Plan
+  changes: PlanChanges
+  clock: Clock
+}
+
+/** Makes what is missing and keeps what is there, as kubeadm's phases do. */
+export async function prepare(options: PrepareOptions): Promise<Layout> {
+  const { dir, ports, host, nodes, clock } = options
+  const plan = typeof options.plan === 'string' ? await loadPlan(options.plan) : options.plan
+  const server = `https://${host}:${ports['kube-apiserver']}`
+  const cluster = {
+    ...options.changes.cluster,
+    server,
+    nodeName: nodes[0]!.name,
+    nodes: nodes.map(({ name, address }) => ({ name, address })),
+  }
+  const created = await createPki({ plan, dir, clock, overrides: { ...options.changes, cluster } })
+  const layout: Layout = { plan: created.plan, dir, ports, host, nodes }
+  const written = new Set(created.written.map(({ file }) => file))
+  await Promise.all([
+    ...created.plan.kubeconfigs
+      .filter(({ file }) => !written.has(file))
+      .map(({ file }) => pointTo(server, inDir(layout, file))),
+    ...membersOf(nodes)
+      .filter(({ component }) => component === 'kubelet')
+      .map(member =>
+        write(
+          inDir(layout, `kubelet/${member.node.name}/config.yaml`),
+          stringify(kubeletConfiguration(layout, member)),
+        ),
+      ),
+  ])
+  return layout
+}
+
+/** A kubeconfig of an earlier run may name another port. */
+async function pointTo(server: string, file: string): Promise<void> {
+  const text = await readFile(file, 'utf8')
+  const changed = text.replace(/^(\s*server: ).*$/m, `$1${server}`)
+  if (changed !== text) await write(file, changed)
+}
+
+async function write(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  const next = `${file}.${process.pid}`
+  await writeFile(next, text, { mode: 0o600 })
+  await rename(next, file)
+}
+
+/** Records and logs of the run before are kept once, as `*.previous`; what is shown is of this run. */
+export async function setAside(dir: string): Promise<void> {
+  for (const folder of ['connections', 'logs']) {
+    const names = await readdir(join(dir, folder)).catch(() => [])
+    await Promise.all(
+      names
+        .filter(name => !name.endsWith('.previous') && name !== 'up.log')
+        .map(name => rename(join(dir, folder, name), join(dir, folder, `${name}.previous`))),
+    )
+  }
+}
