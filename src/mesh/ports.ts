@@ -1,7 +1,7 @@
 /** Which port each component listens on: its original's, free ones, or those that the user names. */
 import { createServer, type Server } from 'node:net'
+import { portHolder } from '#components/port-holder.ts'
 import { nearest, TrustplaneError } from '#errors.ts'
-import { portHolder } from './port-holder.ts'
 
 /** The originals' defaults (kubernetes.io "Ports and Protocols"; pkg/cluster/ports). extension-apiserver's is ours. */
 export const defaultPorts = {
