@@ -38,8 +38,13 @@ export interface ProcessOptions {
 
 const fromSources = import.meta.url.endsWith('.ts')
 /** The bundle by way of bin/, so that `ps` shows `trustplane.js kube-apiserver`; from the sources, a file that does only that. */
-const entry = () =>
-  fromSources ? fileURLToPath(new URL('./child.ts', import.meta.url)) : join(packageRoot(), 'bin/trustplane.js')
+const entry = () => (fromSources ? fileURLToPath(new URL('./child.ts', import.meta.url)) : cliEntry().entry)
+
+/** How the command line itself is started: the file, and the words before the command. */
+export const cliEntry = (): { entry: string; before: string[] } =>
+  fromSources
+    ? { entry: fileURLToPath(new URL('./child.ts', import.meta.url)), before: ['cli'] }
+    : { entry: join(packageRoot(), 'bin/trustplane.js'), before: [] }
 
 /** Code is compiled once: V8's cache is shared by all components and by later runs. */
 export const compileCache = (): string =>

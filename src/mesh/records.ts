@@ -1,5 +1,5 @@
 /** Reads the handshake records that the components append to `<dir>/connections/*.jsonl`, and joins the two ends of each handshake. */
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readSync, watch } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { HandshakeRecord } from '#tls/types.ts'
 
@@ -52,6 +52,25 @@ export function joinHandshakes(records: readonly HandshakeRecord[]): Handshake[]
     byId.set(id, handshake)
   }
   return [...byId.values()].sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0))
+}
+
+/** Calls `changed` soon after records were written, not oftener than every 100 ms. */
+export function watchRecords(dir: string, changed: () => void): { close(): void } {
+  const folder = recordsFolder(dir)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  let timer: NodeJS.Timeout | undefined
+  const watcher = watch(folder, () => {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      changed()
+    }, 100)
+  })
+  return {
+    close() {
+      watcher.close()
+      clearTimeout(timer)
+    },
+  }
 }
 
 function readTail(file: string): string {

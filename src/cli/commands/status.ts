@@ -1,0 +1,102 @@
+/** `trustplane status`: what both ends of every connection last saw. */
+import { type Command, Option } from 'commander'
+import { exitCodes, messageOf } from '#errors.ts'
+import { openMesh } from '#mesh/open.ts'
+import { ownersOf } from '#mesh/owners.ts'
+import { watchRecords } from '#mesh/records.ts'
+import { apiVersion } from '#mesh/state.ts'
+import { type ConnectionStatus, readStatus } from '#mesh/status.ts'
+import { type ActionContext, createCommand, onRun } from '../command.ts'
+import { connectionColumns, isRed, summaryOf } from '../connection-table.ts'
+import type { Io } from '../io.ts'
+import { print } from '../output.ts'
+
+interface StatusOptions {
+  watch?: boolean
+}
+
+export function build(io?: Io): Command {
+  const command = createCommand({
+    name: 'status',
+    summary: 'what both ends of every connection last saw',
+    description:
+      'Reads the handshake records in the state directory, so it works for processes, for containers on one volume, and after a crash.\nExit status: 0 when no connection is refused or unreachable, 1 when one is.',
+    formats: ['table', 'wide', 'json', 'yaml'],
+    examples: [
+      { does: 'The connection table', line: 'trustplane status' },
+      { does: 'With certificates, and the words of both ends', line: 'trustplane status -o wide' },
+      {
+        does: 'What is not well, for a script',
+        line: 'trustplane status -o json | jq -r \'.items[] | select(.outcome == "refused") | .from + " -> " + .to\'',
+      },
+    ],
+  }).addOption(new Option('-w, --watch', 'go on, and print every change (with -o json: a line each)'))
+  return onRun<StatusOptions>(command, io, async (_, context) => {
+    const read = await reader(context)
+    if (context.options.watch) return follow(read, context)
+    const rows = read()
+    await show(rows, context)
+    return rows.some(isRed) ? exitCodes.findings : exitCodes.ok
+  })
+}
+
+async function reader({ options, say }: ActionContext<StatusOptions>): Promise<() => ConnectionStatus[]> {
+  const mesh = await openMesh(options.dir).catch(error => {
+    say(`! what the plan says is unknown: ${messageOf(error)}`)
+    return undefined
+  })
+  const ownerOf = mesh && ownersOf(mesh.layout)
+  return () =>
+    readStatus(options.dir, {
+      ...(ownerOf ? { ownerOf } : {}),
+      ...(mesh ? { since: mesh.state.startedAt } : {}),
+    })
+}
+
+async function show(rows: readonly ConnectionStatus[], { io, options, style, say }: ActionContext<StatusOptions>) {
+  await print(
+    io,
+    { kind: 'ConnectionList', document: { items: rows }, rows, columns: connectionColumns(style, new Date()) },
+    { format: options.output, headers: options.headers },
+  )
+  if (options.output === 'json' || options.output === 'yaml') return
+  say(summaryOf(rows, style))
+  const first = rows.find(isRed)
+  if (first) say(`  next: trustplane explain ${first.from} ${first.to}`)
+  if (rows.every(row => row.outcome === 'unknown')) say('  next: trustplane up, or trustplane probe')
+}
+
+/** Whenever a record was written. On a terminal the table is drawn anew; otherwise a changed row is a line. */
+async function follow(read: () => ConnectionStatus[], context: ActionContext<StatusOptions>): Promise<number> {
+  const { io, options, style } = context
+  const seen = new Map<string, string>()
+  const redraw = io.interactive && options.output !== 'json' && options.output !== 'yaml'
+  const look = async () => {
+    const rows = read()
+    const changed = rows.filter(row => {
+      const key = `${row.from} ${row.to}`
+      const now = `${row.outcome} ${row.refusedBy} ${row.layer} ${row.reason}`
+      const differs = seen.get(key) !== now
+      seen.set(key, now)
+      return differs
+    })
+    if (redraw) {
+      io.stdout.write('\x1b[H\x1b[2J')
+      await show(rows, context)
+    } else if (options.output === 'json' || options.output === 'yaml') {
+      for (const row of changed) io.stdout.write(`${JSON.stringify({ apiVersion, kind: 'Connection', ...row })}\n`)
+    } else {
+      const columns = connectionColumns(style, new Date()).filter(column => !column.wide)
+      for (const row of changed) io.stdout.write(`${columns.map(column => column.value(row)).join('   ')}\n`)
+    }
+  }
+  await look()
+  return new Promise(resolve => {
+    const watcher = watchRecords(options.dir, () => void look())
+    const end = (status: number) => () => {
+      watcher.close()
+      resolve(status)
+    }
+    process.once('SIGINT', end(130)).once('SIGTERM', end(143))
+  })
+}

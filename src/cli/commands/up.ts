@@ -1,0 +1,97 @@
+/** `trustplane up`: starts a control plane and shows every connection; Ctrl-C stops it. With --detach it goes on by itself. */
+import { type Command, Option } from 'commander'
+import { parseDuration } from '#clock.ts'
+import { TrustplaneError } from '#errors.ts'
+import type { MeshOptions } from '#mesh/launcher.ts'
+import { type ActionContext, createCommand, onRun, wholeNumber } from '../command.ts'
+import type { Io } from '../io.ts'
+
+export interface UpOptions {
+  plan: string
+  ports: string
+  nodes: number
+  etcdBinary?: string
+  restart?: boolean
+  detach?: boolean
+  clockOffset: string
+  voice: 'go1.19' | 'go1.24'
+}
+
+export function build(io?: Io): Command {
+  const command = createCommand({
+    name: 'up',
+    summary: 'start a control plane and show every connection',
+    description:
+      'Makes the certificates that are missing, starts etcd, the apiserver and all others as processes of their own, and dials every\nconnection. Stays in the foreground and tells what changes; Ctrl-C stops everything.',
+    formats: ['table', 'wide', 'json', 'yaml'],
+    examples: [
+      { does: 'On the ports that Kubernetes uses', line: 'trustplane up' },
+      {
+        does: 'In the background, on free ports, in a directory of its own',
+        line: 'trustplane up --detach --ports random --dir /tmp/mesh',
+      },
+      { does: 'On a real etcd', line: 'trustplane up --etcd-binary "$(which etcd)"' },
+      {
+        does: 'As it will be in a year, when the certificates are past their day',
+        line: 'trustplane up --clock-offset 364d',
+      },
+    ],
+  })
+    .addOption(
+      new Option('--plan <file>', 'the PKI plan: a YAML file, or the name of one in certs/').default('kubeadm'),
+    )
+    .addOption(
+      new Option('--ports <which>', 'kubernetes, random, or NAME=PORT,… for some of them').default('kubernetes'),
+    )
+    .addOption(new Option('--nodes <number>', 'how many kubelets').default(1).argParser(wholeNumber(1, 100)))
+    .addOption(new Option('--etcd-binary <file>', 'a real etcd in etcd’s place: same files, same flags'))
+    .addOption(new Option('--restart', 'start a component again that dies'))
+    .addOption(new Option('-d, --detach', 'return when every connection was dialled, and let it run'))
+    .addOption(
+      new Option(
+        '--clock-offset <duration>',
+        'judge and issue as if it were this much later (364d) or earlier (-10m)',
+      ).default('0'),
+    )
+    .addOption(new Option('--voice <version>', 'whose words and rules').choices(['go1.19', 'go1.24']).default('go1.24'))
+  return onRun<UpOptions>(command, io, async (_, context) => {
+    const { parsePorts } = await import('#mesh/ports.ts')
+    const { options } = context
+    // what is wrong with the flags is said before anything is forked
+    const ports = parsePorts(options.ports)
+    const clockOffsetMs = parseDuration(options.clockOffset)
+    if (options.detach) {
+      const { detach } = await import('../up-detached.ts')
+      return detach(context)
+    }
+    const { runInForeground } = await import('../up-foreground.ts')
+    return runInForeground(context, {
+      dir: options.dir,
+      plan: options.plan,
+      ports,
+      nodes: options.nodes,
+      restart: options.restart ?? false,
+      clockOffsetMs,
+      voice: options.voice,
+      ...(options.etcdBinary === undefined ? {} : { etcdBinary: await executable(options.etcdBinary) }),
+    } satisfies MeshOptions)
+  })
+}
+
+/** @throws TrustplaneError TP_PROGRAM_MISSING */
+async function executable(file: string): Promise<string> {
+  const { access, constants } = await import('node:fs/promises')
+  const { resolve } = await import('node:path')
+  const path = resolve(file)
+  try {
+    await access(path, constants.X_OK)
+    return path
+  } catch (cause) {
+    throw new TrustplaneError('TP_PROGRAM_MISSING', `--etcd-binary: cannot run ${JSON.stringify(file)}`, {
+      fix: 'give the path of an etcd: --etcd-binary "$(which etcd)"',
+      cause,
+    })
+  }
+}
+
+export type UpContext = ActionContext<UpOptions>
