@@ -1,0 +1,85 @@
+/**
+ * What a client port serves over HTTP/1.1 and HTTP/2: the JSON gateway, gRPC, and the few plain paths (`/health`, `/version`,
+ * `/metrics`, …), which fastify has. The gateway's paths are looked at first: a range takes 30 µs or so in all, and a
+ * router that cannot match one of them would be a good part of that.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createHttp2Server, type Http2Server } from 'node:http2'
+import type { Socket } from 'node:net'
+import fastify, { type FastifyInstance } from 'fastify'
+
+/** True: this request is mine. */
+export type Handler = (request: IncomingMessage, response: ServerResponse) => boolean
+
+export interface HttpServer {
+  /** fastify's instance, for the plain paths. */
+  app: FastifyInstance
+  /** Takes over a connection. `protocol` is ALPN's; undefined: look at what the client sends first. */
+  accept(socket: Socket, protocol?: string | false | null): void
+  /** Ends every connection. */
+  close(): Promise<void>
+}
+
+/** HTTP/2's connection preface (RFC 9113 §3.4) begins so, and no HTTP/1.1 request does. */
+const preface = 'PRI '
+
+export async function createHttp(handlers: readonly Handler[]): Promise<HttpServer> {
+  let h1: Server | undefined
+  let h2: Http2Server | undefined
+  const app = fastify({
+    logger: false,
+    forceCloseConnections: true,
+    serverFactory(plain) {
+      const listener = (request: IncomingMessage, response: ServerResponse) => {
+        for (const handler of handlers) if (handler(request, response)) return
+        plain(request, response)
+      }
+      // etcd has no such timeouts on its client port; a watch stays open for days
+      h1 = createServer({ requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 0 }, listener)
+      h2 = createHttp2Server({ settings: { maxConcurrentStreams: 2 ** 31 - 1 } })
+      h2.on('request', (request, response) =>
+        listener(request as unknown as IncomingMessage, response as unknown as ServerResponse),
+      )
+      h2.on('sessionError', () => {})
+      return h1
+    },
+  })
+  app.setNotFoundHandler((_, reply) => {
+    reply.code(404).header('X-Content-Type-Options', 'nosniff').type('text/plain; charset=utf-8')
+    return '404 page not found\n'
+  })
+  const sockets = new Set<Socket>()
+  return {
+    app,
+    accept(socket, protocol) {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+      socket.on('error', () => socket.destroy())
+      if (protocol === 'h2') h2!.emit('connection', socket)
+      else if (protocol === 'http/1.1') h1!.emit('connection', socket)
+      else sniff(socket, http2 => (http2 ? h2! : h1!).emit('connection', socket))
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy()
+      await app.close()
+    },
+  }
+}
+
+/** Reads the first bytes, puts them back, and says whether they are HTTP/2's. */
+function sniff(socket: Socket, decide: (http2: boolean) => void): void {
+  socket.once('readable', function look() {
+    const chunk: Buffer | null = socket.read()
+    if (chunk === null) {
+      if (!socket.readableEnded && !socket.destroyed) socket.once('readable', look)
+      return
+    }
+    const head = chunk.toString('latin1', 0, preface.length)
+    socket.unshift(chunk)
+    if (head.length < preface.length && preface.startsWith(head)) {
+      socket.once('readable', look)
+      return
+    }
+    decide(head === preface)
+  })
+}

@@ -1,0 +1,32 @@
+/** What the server journals, and what a journal is to it. `data-dir.ts` has the one on disk. */
+import type { CompactionRequest, DeleteRangeRequest, KeyValue, PutRequest, TxnRequest } from './types.ts'
+
+/** One request that changes something; one field is set. */
+export interface Entry {
+  put?: PutRequest
+  deleteRange?: DeleteRangeRequest
+  txn?: TxnRequest
+  compaction?: CompactionRequest
+  leaseGrant?: { id: bigint; ttl: number }
+  leaseRevoke?: { id: bigint }
+  alarm?: { noSpace: boolean }
+}
+
+export interface SnapshotData {
+  revision: number
+  compactRevision: number
+  raftIndex: number
+  noSpace: boolean
+  leases: readonly { id: bigint; ttl: number }[]
+  records: readonly KeyValue[]
+}
+
+export interface Journal {
+  /** What was kept, oldest first. */
+  load(): Promise<{ snapshot: SnapshotData | undefined; entries: Iterable<Entry> }>
+  /** `done` is called in the order of `append`, when the entry is on disk, or with the error when it is not and never will be. */
+  append(entry: Entry, done: (error?: Error) => void): void
+  /** `take` is called when the journal has grown enough; it gives the state that all entries so far led to. */
+  onSnapshotDue(take: () => SnapshotData): void
+  close(): Promise<void>
+}
