@@ -17,15 +17,15 @@ const journal = '.pki-commit.json'
 export async function writeTogether(dir: string, files: PkiFiles): Promise<void> {
   if (files.size === 0) return
   const folders = new Set([...files.keys()].map(path => dirname(join(dir, path))))
-  for (const folder of [dir, ...folders]) await mkdir(folder, { recursive: true, mode: 0o700 })
   try {
+    for (const folder of [dir, ...folders]) await mkdir(folder, { recursive: true, mode: 0o700 })
     await Promise.all(
       [...files].map(([path, { content, mode }]) => writeSynced(temporaryName(join(dir, path)), content, mode)),
     )
     await writeSynced(temporaryName(join(dir, journal)), JSON.stringify([...files.keys()]), 0o600)
     await rename(temporaryName(join(dir, journal)), join(dir, journal))
   } catch (cause) {
-    await Promise.all([...files.keys()].map(path => rm(temporaryName(join(dir, path)), { force: true })))
+    await Promise.allSettled([...files.keys()].map(path => rm(temporaryName(join(dir, path)), { force: true })))
     const { code, path } = cause as NodeJS.ErrnoException
     throw new TrustplaneError('TP_FILE_UNREADABLE', `cannot write ${path ?? dir}: ${code ?? String(cause)}`, {
       fix:

@@ -4,7 +4,7 @@
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { join, posix } from 'node:path'
+import { join } from 'node:path'
 import { type Clock, systemClock } from '#clock.ts'
 import { nearest, TrustplaneError } from '#errors.ts'
 import { recover, writeTogether } from './atomic-write.ts'
@@ -70,7 +70,7 @@ async function renewOne(dir: string, plan: Plan, row: Row, clock: Clock): Promis
   const authority = plan.authorities.find(candidate => candidate.name === row.issuer)!
   const signer = await loadSigner(dir, authority)
   if (!signer) {
-    const message = `Detected external ${posix.basename(authority.file)}, ${longName} can't be renewed`
+    const message = `Detected external ${authority.file.replace(/^pki\//, '')}, ${longName} can't be renewed`
     return { name, longName, file, outcome: 'external', message }
   }
   const old = 'certificateFile' in row ? text : readKubeconfigIdentity(text, join(dir, file)).clientCertificate

@@ -230,7 +230,8 @@ function clusterOf(written: ClusterDocument, report: (finding: Finding) => void)
   }
   if (!URL.canParse(server)) wrong('server', `not a URL: ${JSON.stringify(server)}`)
   nodes.forEach((node, index) => {
-    if (!isIP(node.address)) wrong('nodes', `not an IP address: ${JSON.stringify(node.address)}`, index)
+    if (!isIP(node.address) && written.nodes?.[index]?.address)
+      wrong('nodes', `not an IP address: ${JSON.stringify(node.address)}`, index)
     if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(node.name)) {
       wrong('nodes', `not a node name: ${JSON.stringify(node.name)} (lower-case letters, digits, - and .)`, index)
     }
@@ -277,10 +278,11 @@ function checkPlan(plan: Plan, report: (finding: Finding) => void): void {
       report({ section, name, field: 'name', message: `the name ${JSON.stringify(name)} is used twice` })
     }
     names.set(name, section)
+    const { file } = row
+    if (posix.isAbsolute(file) || file !== posix.normalize(file) || file.startsWith('..') || /[\\\0]/.test(file)) {
+      report({ section, name, field: 'file', message: `not a path inside the state directory: ${file}` })
+    }
     for (const path of paths) {
-      if (posix.isAbsolute(path) || path !== posix.normalize(path) || path.startsWith('..') || /[\\\0]/.test(path)) {
-        report({ section, name, field: 'file', message: `not a path inside the state directory: ${path}` })
-      }
       const other = files.get(path)
       if (other) report({ section, name, field: 'file', message: `${path} is written by ${other} already` })
       files.set(path, name)
