@@ -142,6 +142,23 @@ export interface ListenOptions extends Common {
   crl?: () => RevocationList | undefined
   /** Default ['h2', 'http/1.1']. */
   alpn?: readonly string[]
+  /** `--tls-sni-cert-key`: the first whose names fit the client's server_name is served instead of `identity`; `*.example` takes one label. */
+  sni?: readonly { names: readonly string[]; identity: IdentitySource }[]
+  /** Plain HTTP on the TLS port: `answer` says what Go's net/http says (HTTP 400), `close` (default) just closes, as etcd does. */
+  plainHttp?: 'answer' | 'close'
+  /** A handshake that takes longer is ended. Default 10 s. */
+  handshakeTimeoutMs?: number
+}
+
+/** A connection that ended before or by the verdict; told by the listener's `refused` event, for logs and counters. */
+export interface Refusal {
+  /** The other end, `host:port`. */
+  address: string
+  servername: string
+  /** As Go's server would log it: `tls: failed to verify certificate: x509: …`, `remote error: tls: bad certificate`, `EOF`. */
+  message: string
+  /** Left out when nothing that could be a handshake ever came (a port scan, plain HTTP). */
+  record?: HandshakeRecord
 }
 
 /** What a server knows of the other end of a connection. */
@@ -157,14 +174,21 @@ export interface Peer {
   record(update: Partial<HandshakeRecord>): void
 }
 
-export interface TlsListener extends EventEmitter {
-  /** After `listen()`. */
+/** Events: see `ListenerEvents`. HTTP servers are put on it with `serverFactory` (serve.ts). */
+export interface TlsListener extends EventEmitter<ListenerEvents> {
+  /** After `listen()`; before, what was asked for. */
   readonly address: { host: string; port: number }
   listen(): Promise<void>
   /** Close connections (all, or those that the filter takes): what the originals do on reload. */
   closeConnections(filter?: (peer: Peer, socket: TLSSocket) => boolean): void
   /** Stop listening, end every connection. */
   close(): Promise<void>
+}
+
+export interface ListenerEvents {
+  /** A handshake that ended well. The socket is this listener's to end. */
+  connection: [socket: TLSSocket, peer: Peer]
+  refused: [refusal: Refusal]
 }
 
 export interface DialOptions extends Common {
@@ -180,8 +204,10 @@ export interface DialOptions extends Common {
   insecureSkipVerify?: boolean
   /** Default ['http/1.1']. */
   alpn?: readonly string[]
-  /** Default 10 s. */
+  /** Default 10 s, as Go's http.Transport. */
   handshakeTimeoutMs?: number
+  /** HTTP/2 for `agent`'s requests when the server speaks it; default: when `alpn` has h2. */
+  http2?: boolean
 }
 
 export interface Dialer {

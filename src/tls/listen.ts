@@ -1,0 +1,104 @@
+/** A TLS port: every handshake on it is judged by our verifier and recorded; what passed goes on to an HTTP server (serve.ts). */
+import { EventEmitter } from 'node:events'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { type Acceptor, acceptConnection } from './accept.ts'
+import { contextMaker } from './context.ts'
+import { findPeer } from './peer.ts'
+import type { ListenerEvents, ListenOptions, Peer, TlsListener } from './types.ts'
+
+/** How long an ended connection may take to flush what was written to it. */
+const flushMs = 250
+
+export function createTlsListener(options: ListenOptions): TlsListener {
+  return new Listener(options)
+}
+
+class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
+  readonly #options: ListenOptions
+  readonly #server: Server
+  readonly #connections = new Set<TLSSocket>()
+  /** Connections whose handshake is not over, or was refused a moment ago. */
+  readonly #pending = new Set<Socket>()
+
+  constructor(options: ListenOptions) {
+    super()
+    this.#options = options
+    const served = [{ names: [] as readonly string[], identity: options.identity }, ...(options.sni ?? [])].map(
+      entry => ({
+        ...entry,
+        contextOf: contextMaker(options),
+      }),
+    )
+    const acceptor: Acceptor = {
+      options,
+      port: () => this.address.port,
+      contextFor(servername) {
+        const entry = served.find(({ names }) => names.some(name => nameMatches(name, servername))) ?? served[0]!
+        const identity = entry.identity.current()
+        return { identity, context: entry.contextOf(identity) }
+      },
+      accepted: (raw, socket, peer) => {
+        this.#pending.delete(raw)
+        this.#connections.add(socket)
+        socket.once('close', () => this.#connections.delete(socket))
+        if (!this.emit('connection', socket, peer)) socket.destroy()
+      },
+      refused: refusal => void this.emit('refused', refusal),
+    }
+    this.#server = createServer({ noDelay: true }, raw => {
+      this.#pending.add(raw)
+      raw.once('close', () => this.#pending.delete(raw))
+      acceptConnection(raw, acceptor)
+    })
+    // EMFILE and the like: the port stays open, as in Go
+    this.#server.on('error', () => {})
+  }
+
+  get address(): { host: string; port: number } {
+    const bound = this.#server.address() as AddressInfo | null
+    return bound ? { host: bound.address, port: bound.port } : { host: this.#options.host, port: this.#options.port }
+  }
+
+  listen(): Promise<void> {
+    const { host, port } = this.#options
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen({ host, port }, () => {
+        this.#server.off('error', reject)
+        resolve()
+      })
+    })
+  }
+
+  closeConnections(filter?: (peer: Peer, socket: TLSSocket) => boolean): void {
+    for (const socket of this.#connections) {
+      const peer = findPeer(socket)
+      if (!filter || (peer && filter(peer, socket))) endConnection(socket)
+    }
+  }
+
+  close(): Promise<void> {
+    return new Promise(resolve => {
+      this.#server.close(() => resolve())
+      for (const raw of this.#pending) raw.destroy()
+      this.closeConnections()
+    })
+  }
+}
+
+/** What was written is flushed, then the connection ends; an end that does not read is not waited for. */
+function endConnection(socket: TLSSocket): void {
+  socket.destroySoon()
+  const timer = setTimeout(() => socket.destroy(), flushMs)
+  socket.once('close', () => clearTimeout(timer))
+}
+
+/** crypto/tls getCertificate: exact, or with the first label replaced by `*`. */
+function nameMatches(pattern: string, servername: string): boolean {
+  const name = servername.toLowerCase().replace(/\.$/, '')
+  const wanted = pattern.toLowerCase()
+  return (
+    name !== '' && (wanted === name || (wanted.startsWith('*.') && wanted.slice(1) === name.slice(name.indexOf('.'))))
+  )
+}

@@ -1,0 +1,38 @@
+import { fastify } from 'fastify'
+import t from 'tap'
+import { request } from 'undici'
+import { createDialer } from '#tls/dial.ts'
+import { peerOf } from '#tls/peer.ts'
+import { serverFactory } from '#tls/serve.ts'
+import { startListener, dialerTo, throwawayPki } from './mesh.ts'
+
+const pki = await throwawayPki()
+
+for (const http2 of [false, true]) {
+  t.test(`fastify serves on a listener, ${http2 ? 'HTTP/2 by ALPN' : 'HTTP/1.1'}, and knows its peer`, async t => {
+    const { listener, records } = await startListener(t, pki, {
+      clientAuth: 'require',
+      serve(listener) {
+        const app = fastify({ serverFactory: serverFactory(listener, { http2: true }), forceCloseConnections: true })
+        app.get('/', async req => ({
+          version: req.raw.httpVersion,
+          subject: peerOf(req.raw.socket).certificates[0]?.subject.toString(),
+          verdict: peerOf(req.raw.socket).verdict?.verdict,
+        }))
+        return app
+      },
+    })
+    const { dialer, records: clientRecords } = dialerTo(t, pki, { alpn: http2 ? ['h2'] : ['http/1.1'] })
+    const { statusCode, body } = await request(`https://127.0.0.1:${listener.address.port}/`, { dispatcher: dialer.agent })
+    t.equal(statusCode, 200)
+    t.strictSame(await body.json(), {
+      version: http2 ? '2.0' : '1.1',
+      subject: 'CN=client',
+      verdict: 'accept',
+    })
+    t.equal(records.records.length, 1)
+    t.equal(clientRecords.records.length, 1)
+    t.equal(records.records[0]!.handshake, clientRecords.records[0]!.handshake)
+    t.match(records.records[0]!.handshake, /^[0-9a-f]{64}$/)
+  })
+}
