@@ -44,7 +44,8 @@ export function createLog(options: LogOptions): Log {
           out,
         )
       : pino(
-          { base: null, messageKey: 'msg', timestamp: () => `,"ts":${Date.now()}`, formatters: { level: () => ({}) } },
+          // no comma before ts: without a level it is the first key
+          { base: null, messageKey: 'msg', timestamp: () => `"ts":${Date.now()}`, formatters: { level: () => ({}) } },
           out,
         )
   return {

@@ -26,7 +26,7 @@ export async function runComponent(
   if (argv.some(word => /^--?h(elp)?$/.test(word))) {
     const { summary, flags } = await load(name)
     process.stdout.write(helpText(name, summary, complete(flags)))
-    return 0
+    return end(0)
   }
   const waiting = process.env.TRUSTPLANE_WAIT === '1' && process.send ? startMessage() : Promise.resolve(argv)
   let log = createLog({ component: name })
