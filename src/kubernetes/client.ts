@@ -74,7 +74,7 @@ export interface ClientOverOptions extends TransportOptions {
   /** Asked before every request, so that a token file may change. */
   token?: () => string | undefined
   /** Sent with every request (impersonation). */
-  headers?: Record<string, string>
+  headers?: Record<string, string | string[]>
   /** Told of every request that was made: for metrics. `code` is the HTTP status, or `<error>`. */
   onRequest?: (made: { method: string; host: string; code: string; seconds: number }) => void
   onClose?: () => Promise<void> | void
@@ -93,7 +93,7 @@ export function createClientOver(options: ClientOverOptions) {
     const { method = 'GET', path, body, signal, streaming } = request
     const token = options.token?.()
     const json = typeof body === 'object' && !(body instanceof Uint8Array)
-    const headers: Record<string, string> = {
+    const headers: Record<string, string | string[]> = {
       accept: 'application/json, */*',
       'user-agent': options.userAgent,
       ...(token ? { authorization: `Bearer ${token}` } : {}),

@@ -29,7 +29,7 @@ export interface TransportRequest {
   method: string
   /** With query. */
   path: string
-  headers?: Record<string, string>
+  headers?: Record<string, string | string[]>
   body?: string | Uint8Array
   signal?: AbortSignal
   /** The body may be silent for any time (watches, logs -f). */
