@@ -9,6 +9,7 @@ import { clientFailure, type HandshakeFailure } from './handshake-errors.ts'
 import { judgeServer } from './judge.ts'
 import { watchKeylog } from './keylog.ts'
 import { watchRefusal } from './late-refusal.ts'
+import { setPeer } from './peer.ts'
 import { describeCertificate, describeOwn, presentedBy } from './presented.ts'
 import { destroyBoth, refuse } from './refuse.ts'
 import type { Dialer, DialOptions, HandshakeRecord } from './types.ts'
@@ -202,6 +203,13 @@ function dial(
       )
       keylog.forget()
       options.records.write(ok)
+      // For who speaks HTTP over it: a 401 or 403 is told of the handshake that it came over.
+      setPeer(socket, {
+        handshake: ok.handshake,
+        certificates: presented.certificates,
+        address,
+        record: update => options.records.write({ ...ok, time: clock.now().toISOString(), ...update }),
+      })
       watchRefusal(socket, { record: ok, local, tls13, options })
       socket.off('error', fail)
       settle(undefined, socket)

@@ -1,4 +1,4 @@
-/** What a server knows of the other end of a connection, kept on its socket. */
+/** What an end knows of the other end of a connection, kept on its socket. */
 import type { Duplex } from 'node:stream'
 import type { Peer } from './types.ts'
 
