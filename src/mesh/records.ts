@@ -1,58 +1,9 @@
-/** Reads the handshake records that the components append to `<dir>/connections/*.jsonl`, and joins the two ends of each handshake. */
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readSync, watch } from 'node:fs'
+/** Handshake records as they come: `<dir>/connections/*.jsonl`, watched, and read on from where one began. */
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readSync, statSync, watch } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { HandshakeRecord } from '#tls/types.ts'
 
 export const recordsFolder = (dir: string): string => join(resolve(dir), 'connections')
-
-/** What is known of one handshake. Real programs write no records, so either end may be missing. */
-export interface Handshake {
-  id: string
-  client?: HandshakeRecord
-  server?: HandshakeRecord
-  /** RFC 3339; the client's when there is one. */
-  time: string
-}
-
-/** Enough for the latest of every row by far; a file may have grown for days. */
-const tailBytes = 8 * 1024 * 1024
-
-/** Every record, oldest first within its file. A line that is half written (the process was killed) is passed over. */
-export function readRecords(dir: string): HandshakeRecord[] {
-  const folder = recordsFolder(dir)
-  let files: string[]
-  try {
-    files = readdirSync(folder).filter(name => name.endsWith('.jsonl'))
-  } catch {
-    return []
-  }
-  return files.flatMap(name => parseLines(readTail(join(folder, name))))
-}
-
-export function parseLines(text: string): HandshakeRecord[] {
-  const records: HandshakeRecord[] = []
-  for (const line of text.split('\n')) {
-    if (!line.startsWith('{') || !line.endsWith('}')) continue
-    try {
-      records.push(JSON.parse(line) as HandshakeRecord)
-    } catch {}
-  }
-  return records
-}
-
-/** Joined by handshake id; of one end's records the last stands. Oldest first. */
-export function joinHandshakes(records: readonly HandshakeRecord[]): Handshake[] {
-  const byId = new Map<string, Handshake>()
-  for (const record of records) {
-    // a dial that reached nobody has no client random
-    const id = record.handshake || `${record.from}>${record.to}@${record.time}`
-    const handshake = byId.get(id) ?? { id, time: record.time }
-    handshake[record.end] = record
-    if (record.end === 'client' || !handshake.client) handshake.time = record.time
-    byId.set(id, handshake)
-  }
-  return [...byId.values()].sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0))
-}
 
 /** Calls `changed` soon after records were written, not oftener than every 100 ms. */
 export function watchRecords(dir: string, changed: () => void): { close(): void } {
@@ -73,19 +24,48 @@ export function watchRecords(dir: string, changed: () => void): { close(): void 
   }
 }
 
-function readTail(file: string): string {
+/** Reads what is written from now on: each call gives the records that came since the last. */
+export function newRecords(dir: string): () => HandshakeRecord[] {
+  const folder = recordsFolder(dir)
+  const offsets = new Map<string, number>()
+  const names = () => {
+    try {
+      return readdirSync(folder).filter(name => name.endsWith('.jsonl'))
+    } catch {
+      return []
+    }
+  }
+  for (const name of names()) offsets.set(name, statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0)
+  return () =>
+    names().flatMap(name => {
+      const text = readFrom(join(folder, name), offsets.get(name) ?? 0)
+      // a line that is half written is left for the next time
+      const whole = text.subarray(0, text.lastIndexOf(10) + 1)
+      offsets.set(name, (offsets.get(name) ?? 0) + whole.length)
+      return parseLines(whole.toString('utf8'))
+    })
+}
+
+function parseLines(text: string): HandshakeRecord[] {
+  return text.split('\n').flatMap(line => {
+    try {
+      return [JSON.parse(line) as HandshakeRecord]
+    } catch {
+      return []
+    }
+  })
+}
+
+function readFrom(file: string, offset: number): Buffer {
   let fd: number
   try {
     fd = openSync(file, 'r')
   } catch {
-    return ''
+    return Buffer.alloc(0)
   }
   try {
-    const { size } = fstatSync(fd)
-    const length = Math.min(size, tailBytes)
-    const buffer = Buffer.allocUnsafe(length)
-    const read = readSync(fd, buffer, 0, length, size - length)
-    return buffer.toString('utf8', 0, read)
+    const buffer = Buffer.allocUnsafe(Math.max(0, fstatSync(fd).size - offset))
+    return buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, offset))
   } finally {
     closeSync(fd)
   }

@@ -1,8 +1,8 @@
 /** What both ends of every connection last saw: the connection table joined with the handshake records. */
+import { type JoinedHandshake, joinHandshakes, readRecords } from '#tls/records.ts'
 import type { End, HandshakeRecord, Layer, Outcome } from '#tls/types.ts'
 import type { Reason } from '#x509/reasons.ts'
 import { type Connection, connections, findConnection } from './connections.ts'
-import { type Handshake, joinHandshakes, readRecords } from './records.ts'
 
 export interface ConnectionStatus {
   from: string
@@ -34,9 +34,9 @@ export interface StatusOptions {
 export const readStatus = (dir: string, options: StatusOptions = {}): ConnectionStatus[] =>
   statusOf(joinHandshakes(readRecords(dir)), options)
 
-export function statusOf(handshakes: readonly Handshake[], options: StatusOptions = {}): ConnectionStatus[] {
+export function statusOf(handshakes: readonly JoinedHandshake[], options: StatusOptions = {}): ConnectionStatus[] {
   const { rows = connections, ownerOf = () => undefined, since = '' } = options
-  const latest = new Map<string, Handshake>()
+  const latest = new Map<string, JoinedHandshake>()
   for (const handshake of handshakes) {
     if (handshake.time < since) continue
     const to = (handshake.client ?? handshake.server)!.to
@@ -54,13 +54,13 @@ export function statusOf(handshakes: readonly Handshake[], options: StatusOption
  * One outcome of two views. The end that refused knows why; the other has only the alert, the 401 or the 403. In TLS 1.3 a client
  * may have finished well what the server then refused.
  */
-export function combine(row: Pick<Connection, 'from' | 'to'>, handshake: Handshake): ConnectionStatus {
-  const { client, server, id, time } = handshake
+export function combine(row: Pick<Connection, 'from' | 'to'>, handshake: JoinedHandshake): ConnectionStatus {
+  const { client, server, time } = handshake
   const whole = {
     from: row.from,
     to: row.to,
     time,
-    handshake: id,
+    handshake: handshake.handshake,
     ...(client ? { client } : {}),
     ...(server ? { server } : {}),
   }

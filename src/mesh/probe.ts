@@ -1,0 +1,193 @@
+/** Dials rows really: as the component, with its files, and asks what it would ask. What both ends saw is joined by the handshake's id. */
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { TLSSocket } from 'node:tls'
+import { offsetClock } from '#clock.ts'
+import { messageOf } from '#errors.ts'
+import { createTransport } from '#kubernetes/transport.ts'
+import { silentLog } from '#log.ts'
+import { memoryBundle } from '#tls/bundle.ts'
+import { createDialer } from '#tls/dial.ts'
+import { fileRecords, joinHandshakes, memoryRecords, teeRecords } from '#tls/records.ts'
+import type { BundleSource, HandshakeRecord, IdentitySource, RecordSink } from '#tls/types.ts'
+import type { Voice } from '#x509/types.ts'
+import { type Connection, connections } from './connections.ts'
+import { identityOf, rootsOf } from './credentials.ts'
+import type { Layout } from './layout.ts'
+import { newRecords, recordsFolder } from './records.ts'
+import { type ConnectionStatus, combine } from './status.ts'
+
+export interface ProbeOptions {
+  rows?: readonly Connection[]
+  voice?: Voice
+  clockOffsetMs?: number
+  /** Components whose clock is off against the others', in milliseconds. */
+  clockOffsets?: Readonly<Record<string, number>>
+  /** For the dial and the answer together; default 5 s. */
+  timeoutMs?: number
+}
+
+export type ProbeResult = ConnectionStatus
+
+/** One result a row, in their order. */
+export async function probe(layout: Layout, options: ProbeOptions = {}): Promise<ProbeResult[]> {
+  const { rows = connections } = options
+  const arrived = newRecords(layout.dir)
+  const file = fileRecords(join(recordsFolder(layout.dir), 'probe.jsonl'))
+  try {
+    const dialled = await Promise.all(rows.map(row => dialRow(layout, row, options, file)))
+    const servers = await serverRecords(dialled, arrived)
+    return rows.map((row, index) => {
+      const client = dialled[index]!
+      const server = servers.get(client.handshake)
+      return combine(row, {
+        handshake: client.handshake,
+        time: client.time,
+        client,
+        ...(server ? { server } : {}),
+      })
+    })
+  } finally {
+    await file.close()
+  }
+}
+
+/** The last record of the client's end. */
+async function dialRow(
+  layout: Layout,
+  row: Connection,
+  options: ProbeOptions,
+  file: RecordSink,
+): Promise<HandshakeRecord> {
+  const { voice = 'go1.24', clockOffsetMs = 0, clockOffsets = {}, timeoutMs = 5000 } = options
+  const node = layout.nodes[0]!
+  const clock = offsetClock(clockOffsetMs + (clockOffsets[row.from] ?? 0))
+  const host = row.to === 'kubelet' ? node.address : layout.host
+  const port = layout.ports[row.port]
+  const memory = memoryRecords()
+  const records = teeRecords(file, memory)
+  const unready = (error: unknown): HandshakeRecord => {
+    const record: HandshakeRecord = {
+      time: clock.now().toISOString(),
+      handshake: '',
+      observer: 'probe',
+      end: 'client',
+      from: row.from,
+      to: row.to,
+      address: `${host}:${port}`,
+      port,
+      outcome: 'unreachable',
+      reason: 'unreachable',
+      message: messageOf(error),
+    }
+    records.write(record)
+    return record
+  }
+  let sources: { identity: IdentitySource | undefined; roots: BundleSource | undefined }
+  try {
+    sources = {
+      identity: row.clientCertificate && identityOf(layout, row.clientCertificate, node.name),
+      roots: row.clientTrust && rootsOf(layout, row.clientTrust, { node: node.name, etcd: row.to.startsWith('etcd') }),
+    }
+  } catch (error) {
+    // as the component itself, which does not start with these files
+    return unready(error)
+  }
+  const { identity, roots } = sources
+  const dialer = createDialer({
+    component: 'probe',
+    from: row.from,
+    to: row.to,
+    clock,
+    voice,
+    log: silentLog,
+    records,
+    ...(identity ? { identity } : {}),
+    roots: roots ?? memoryBundle([]),
+    insecureSkipVerify: roots === undefined,
+    ...(row.serverName === undefined ? {} : { servername: row.serverName }),
+    handshakeTimeoutMs: timeoutMs,
+  })
+  let answered: TLSSocket | undefined
+  const transport = createTransport({
+    dialer,
+    server: `https://${host}:${port}`,
+    connections: 1,
+    onAnswer: socket => {
+      answered = socket
+    },
+  })
+  try {
+    const { method, path, headers, body } = row.request
+    const answer = await transport.request({
+      method,
+      path: path.replace('{node}', node.name),
+      headers: { accept: 'application/json', 'user-agent': 'trustplane-probe', ...headers },
+      ...(body === undefined ? {} : { body }),
+      signal: AbortSignal.timeout(timeoutMs),
+    })
+    await answer.stream.dump()
+    if (answered) records.write(answerRecord(memory.records.at(-1)!, answer.status, method, path, clock.now()))
+  } catch (error) {
+    if (memory.records.length === 0) return unready(error)
+  } finally {
+    await transport.close()
+    await dialer.close()
+    identity?.close()
+    roots?.close()
+  }
+  return memory.records.at(-1)!
+}
+
+/** What the client makes of the answer: it learns by 401 and 403 what the server thought of its certificate. */
+function answerRecord(
+  handshake: HandshakeRecord,
+  status: number,
+  method: string,
+  path: string,
+  now: Date,
+): HandshakeRecord {
+  const record = { ...handshake, time: now.toISOString(), http: { status, method, path: path.split('?')[0]! } }
+  if (status === 401) {
+    return {
+      ...record,
+      outcome: 'refused',
+      refusedBy: 'server',
+      layer: 'authentication',
+      reason: 'unauthorized',
+      message: 'Unauthorized',
+    }
+  }
+  if (status === 403) {
+    return {
+      ...record,
+      outcome: 'refused',
+      refusedBy: 'server',
+      layer: 'authorization',
+      reason: 'forbidden',
+      message: 'Forbidden',
+    }
+  }
+  return record
+}
+
+/** The servers' records of these handshakes, by id; theirs come a moment after the clients' own. A real program writes none. */
+async function serverRecords(
+  clients: readonly HandshakeRecord[],
+  arrived: () => HandshakeRecord[],
+): Promise<Map<string, HandshakeRecord>> {
+  const found: HandshakeRecord[] = []
+  const wanted = clients.filter(client => client.handshake && client.outcome !== 'unreachable')
+  // the server's record of the handshake comes first, that of its 401 or 403 after it
+  const complete = (client: HandshakeRecord) => {
+    const byAnswer = client.layer === 'authentication' || client.layer === 'authorization'
+    return found.some(({ handshake, layer }) => handshake === client.handshake && (!byAnswer || layer === client.layer))
+  }
+  const deadline = performance.now() + 300
+  for (;;) {
+    found.push(...arrived().filter(record => record.end === 'server'))
+    if (wanted.every(complete) || performance.now() > deadline) break
+    await pause(5)
+  }
+  return new Map(joinHandshakes(found).flatMap(({ handshake, server }) => (server ? [[handshake, server]] : [])))
+}
