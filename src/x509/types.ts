@@ -1,5 +1,10 @@
 /** The words of this room: what a certificate is after parsing, and what a verdict is. Pure data. */
+import type { AlternativeName } from './alternative-names.ts'
+import type { NameConstraints } from './name-constraints-extension.ts'
+import type { PublicKey } from './public-keys.ts'
 import type { Reason } from './reasons.ts'
+import type { SignatureAlgorithm } from './signature-algorithms.ts'
+import type { WrittenTime } from './times.ts'
 
 /** Whose words and rules: Go 1.24 (current Kubernetes, etcd 3.5 and newer) or Go 1.19 (etcd 3.4 of Debian). */
 export type Voice = 'go1.24' | 'go1.19'
@@ -50,6 +55,29 @@ export interface Certificate {
   authorityKeyId?: Uint8Array
   /** OIDs of critical extensions that Go does not handle. */
   unhandledCriticalExtensions: readonly string[]
+  /** What the verifier needs besides. */
+  details: CertificateDetails
+}
+
+export interface CertificateDetails {
+  /** The signed part, with its header. */
+  tbs: Uint8Array
+  signature: Uint8Array
+  signatureAlgorithm: SignatureAlgorithm
+  publicKey: PublicKey
+  notBefore: WrittenTime
+  notAfter: WrittenTime
+  /** Entries of subjectAltName that Go knows, in order. */
+  alternativeNames: readonly AlternativeName[]
+  /** The value of the extension, as twins are told apart by it. */
+  rawSubjectAltName: Uint8Array | undefined
+  nameConstraints: NameConstraints | undefined
+  /** OIDs as hex of their DER. */
+  policies: readonly string[]
+  policyMappings: readonly { issuer: string; subject: string }[]
+  requireExplicitPolicy: number | undefined
+  inhibitPolicyMapping: number | undefined
+  inhibitAnyPolicy: number | undefined
 }
 
 /** A list of revoked serials, as etcd uses it: no issuer, signature or date is looked at. */
@@ -72,11 +100,15 @@ export interface VerifyOptions {
   voice?: Voice
 }
 
+/** The TLS alert that a Go server of voice go1.24 answers with; see alertFor() for the other voice and end. */
+export type RefusalAlert = 42 | 45 | 48 | 116
+
 export type Verdict =
   | { verdict: 'accept'; chains: readonly (readonly Certificate[])[] }
   | {
       verdict: 'reject'
       reason: Reason
+      alert: RefusalAlert
       /** Go's words, without the prefix of the place (`tls: failed to verify certificate: `). */
       message: string
       /** The certificate that the message is about, when it is known. */

@@ -1,0 +1,150 @@
+/** Distinguished names: Go's parseName and pkix.Name. */
+import { DerReader, equalBytes, tag } from './der.ts'
+import { CertificateParseError } from './errors.ts'
+import type { DistinguishedName, Voice } from './types.ts'
+
+/** RFC 4519's short names, those that Go's pkix knows. */
+const shortNames: Record<string, string> = {
+  '2.5.4.6': 'C',
+  '2.5.4.10': 'O',
+  '2.5.4.11': 'OU',
+  '2.5.4.3': 'CN',
+  '2.5.4.5': 'SERIALNUMBER',
+  '2.5.4.7': 'L',
+  '2.5.4.8': 'ST',
+  '2.5.4.9': 'STREET',
+  '2.5.4.17': 'POSTALCODE',
+}
+
+/** The order in which pkix.Name.ToRDNSequence lists them: CN and SERIALNUMBER hold one value (the last), the others all. */
+const listed = ['2.5.4.6', '2.5.4.10', '2.5.4.11', '2.5.4.7', '2.5.4.8', '2.5.4.9', '2.5.4.17', '2.5.4.3', '2.5.4.5']
+const single = new Set(['2.5.4.3', '2.5.4.5'])
+
+/** @param der a Name with its header */
+export function parseName(der: Uint8Array, voice: Voice): DistinguishedName {
+  const sequence = new DerReader(der, voice).enter(tag.sequence)
+  if (!sequence) throw new CertificateParseError('x509: invalid RDNSequence')
+  const attributes: { type: string; value: string }[] = []
+  while (!sequence.empty) {
+    const set = sequence.enter(tag.set)
+    if (!set) throw new CertificateParseError('x509: invalid RDNSequence')
+    while (!set.empty) {
+      const attribute = set.enter(tag.sequence)
+      if (!attribute) throw new CertificateParseError('x509: invalid RDNSequence: invalid attribute')
+      const type = attribute.oid()
+      if (type === undefined) throw new CertificateParseError('x509: invalid RDNSequence: invalid attribute type')
+      const value = attribute.element()
+      if (!value) throw new CertificateParseError('x509: invalid RDNSequence: invalid attribute value')
+      attributes.push({ type, value: parseString(value.tag, value.content) })
+    }
+  }
+  return new Name(der, attributes)
+}
+
+class Name implements DistinguishedName {
+  readonly der: Uint8Array
+  readonly attributes: readonly { type: string; value: string }[]
+  readonly commonName: string
+  readonly organizations: readonly string[]
+
+  constructor(der: Uint8Array, attributes: readonly { type: string; value: string }[]) {
+    this.der = der
+    this.attributes = attributes
+    this.commonName = attributes.findLast(({ type }) => type === '2.5.4.3')?.value ?? ''
+    this.organizations = attributes.filter(({ type }) => type === '2.5.4.10').map(({ value }) => value)
+  }
+
+  /** pkix.Name.String: RFC 2253, last RDN first; attributes that Go has no field for come last. */
+  toString(): string {
+    const rdns = this.attributes.filter(({ type }) => !shortNames[type]).map(attribute => [attribute])
+    for (const type of listed) {
+      const values = this.attributes.filter(attribute => attribute.type === type)
+      const shown = single.has(type) ? values.slice(-1).filter(({ value }) => value !== '') : values
+      if (shown.length > 0) rdns.push(shown)
+    }
+    return rdns
+      .reverse()
+      .map(rdn => rdn.map(attributeToString).join('+'))
+      .join(',')
+  }
+}
+
+/** Whether two names are the same to Go: byte for byte. */
+export const equalNames = (a: DistinguishedName, b: DistinguishedName) => equalBytes(a.der, b.der)
+
+function attributeToString({ type, value }: { type: string; value: string }): string {
+  const short = shortNames[type]
+  if (short) return `${short}=${escapeValue(value)}`
+  // asn1.Marshal of a string: PrintableString when it fits, without * and &
+  const bytes = Buffer.from(value)
+  const stringTag = /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(value) ? tag.printableString : tag.utf8String
+  const length = bytes.length < 128 ? [bytes.length] : lengthBytes(bytes.length)
+  return `${type}=#${Buffer.from([stringTag, ...length, ...bytes]).toString('hex')}`
+}
+
+function lengthBytes(length: number): number[] {
+  const bytes: number[] = []
+  for (let rest = length; rest > 0; rest >>= 8) bytes.unshift(rest & 0xff)
+  return [0x80 | bytes.length, ...bytes]
+}
+
+function escapeValue(value: string): string {
+  const chars = [...value]
+  return chars
+    .map((char, index) => {
+      const atEdge = index === 0 || index === chars.length - 1
+      return /[,+"\\<>;]/.test(char) || (char === ' ' && atEdge) || (char === '#' && index === 0) ? `\\${char}` : char
+    })
+    .join('')
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Go's parseASN1String. */
+function parseString(stringTag: number, content: Uint8Array): string {
+  const fail = (what: string): never => {
+    throw new CertificateParseError(`x509: invalid RDNSequence: invalid attribute value: ${what}`)
+  }
+  switch (stringTag) {
+    case tag.t61String:
+      return Buffer.from(content).toString('latin1')
+    case tag.printableString: {
+      // the alphabet of X.680, and * and &, which real certificates use
+      const text = Buffer.from(content).toString('latin1')
+      return /^[A-Za-z0-9 '()+,\-./:=?*&]*$/.test(text) ? text : fail('invalid PrintableString')
+    }
+    case tag.utf8String:
+      try {
+        return utf8.decode(content)
+      } catch {
+        return fail('invalid UTF-8 string')
+      }
+    case tag.bmpString:
+      return parseBmpString(content) ?? fail('invalid BMPString')
+    case tag.ia5String:
+      return isIa5(content) ? Buffer.from(content).toString('latin1') : fail('invalid IA5String')
+    case tag.numericString: {
+      const text = Buffer.from(content).toString('latin1')
+      return /^[0-9 ]*$/.test(text) ? text : fail('invalid NumericString')
+    }
+    default:
+      return fail(`unsupported string type: ${stringTag}`)
+  }
+}
+
+function parseBmpString(content: Uint8Array): string | undefined {
+  if (content.length % 2 !== 0) return undefined
+  let end = content.length
+  if (end >= 2 && content[end - 1] === 0 && content[end - 2] === 0) end -= 2
+  let text = ''
+  for (let i = 0; i < end; i += 2) {
+    const unit = (content[i]! << 8) | content[i + 1]!
+    const reserved = unit >= 0xfffe || (unit >= 0xfdd0 && unit <= 0xfdef) || (unit >= 0xd800 && unit <= 0xdfff)
+    if (reserved) return undefined
+    text += String.fromCharCode(unit)
+  }
+  return text
+}
+
+/** Only ASCII. */
+export const isIa5 = (bytes: Uint8Array) => bytes.every(byte => byte < 0x80)
