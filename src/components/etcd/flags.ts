@@ -12,7 +12,7 @@ export const flags = [
   {
     name: 'data-dir',
     kind: 'string',
-    description: 'path to the data directory; without it nothing is kept (etcd would use ${name}.etcd)',
+    description: 'path to the data directory; without it nothing is kept (etcd would use <name>.etcd)',
   },
   known('wal-dir', 'string', 'path to the dedicated wal directory'),
   known('snapshot-count', 'int', 'number of committed transactions to trigger a snapshot to disk'),

@@ -7,6 +7,7 @@ import { clusterId, memberId } from './cluster.ts'
 import { EtcdServer } from './etcd-server.ts'
 import { flags } from './flags.ts'
 import { Gateway } from './gateway/gateway.ts'
+import { createGrpc } from './grpc/grpc.ts'
 import { createHttp } from './http.ts'
 
 export const component: Component = {
@@ -39,7 +40,7 @@ export const component: Component = {
       progressIntervalMs: values['experimental-watch-progress-notify-interval'],
     })
     const gateway = new Gateway({ server, voice, unavailable: () => undefined })
-    const http = await createHttp([(request, response) => gateway.handle(request, response)])
+    const http = await createHttp([createGrpc(server), (request, response) => gateway.handle(request, response)])
     http.app.get('/health', async (_, reply) => {
       reply.type('text/plain; charset=utf-8')
       return '{"health":"true"}'

@@ -185,11 +185,13 @@ export class WatchStream {
     // no key means the first one there can be
     const key = request.key === '' ? '\0' : request.key
     const end = rangeEnd === '\0' ? undefined : rangeEnd
-    const refuse = (cancelReason: string) =>
+    const isEmpty = end !== undefined && end !== '' && key >= end
+    if (isEmpty || (watchId !== 0 && this.#watchers.has(watchId))) {
+      const cancelReason = isEmpty
+        ? 'mvcc: watcher range is empty'
+        : 'mvcc: duplicate watch ID provided on the WatchStream'
       this.#out({ revision, watchId: -1, created: true, canceled: true, cancelReason })
-    if (end !== undefined && end !== '' && key >= end) return refuse('mvcc: watcher range is empty')
-    if (watchId !== 0 && this.#watchers.has(watchId)) {
-      return refuse('mvcc: duplicate watch ID provided on the WatchStream')
+      return
     }
     const next = startRevision > 0 ? startRevision : revision + 1
     const watcher: Watcher = {

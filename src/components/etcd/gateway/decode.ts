@@ -7,8 +7,8 @@ import { EtcdError, grpcCodes } from '../errors.ts'
 import type { Bytes } from '../types.ts'
 import { firstJsonValue } from './go-json.ts'
 
-/** `int`: an int64 that is a revision or a count. `id`: an int64 or uint64 of which every bit counts. */
-export type Kind = 'bytes' | 'int' | 'id' | 'bool' | 'string' | EnumKind | Schema | [Kind]
+/** `int`: an int64 that is a revision or a count. `lease` (int64) and `member` (uint64): ids, of which every bit counts. */
+export type Kind = 'bytes' | 'int' | 'lease' | 'member' | 'bool' | 'string' | EnumKind | Schema | [Kind]
 
 export interface EnumKind {
   /** As Go's error names it. */
@@ -79,9 +79,11 @@ function decodeField(kind: Kind, value: unknown): unknown {
       if (typeof value !== 'string') throw wrongType(value, '[]uint8')
       return decodeBase64(value)
     case 'int':
-      return Number(integerText(value))
-    case 'id':
-      return BigInt(integerText(value))
+      return Number(integerText(value, 'int64'))
+    case 'lease':
+      return BigInt(integerText(value, 'int64'))
+    case 'member':
+      return BigInt(integerText(value, 'uint64'))
     case 'bool':
       if (typeof value !== 'boolean') throw wrongType(value, 'bool')
       return value
@@ -105,9 +107,9 @@ function decodeEnum(kind: EnumKind, value: unknown): string | undefined {
   return kind.values[Number(value instanceof RawNumber ? value.text : value)]
 }
 
-const greatest = 2n ** 64n
+const limits = { int64: [-(2n ** 63n), 2n ** 63n - 1n], uint64: [0n, 2n ** 64n - 1n] } as const
 
-function integerText(value: unknown): string {
+function integerText(value: unknown, goType: keyof typeof limits): string {
   let text: string
   if (typeof value === 'number') {
     if (!Number.isSafeInteger(value)) throw inexact
@@ -115,14 +117,15 @@ function integerText(value: unknown): string {
   }
   if (value instanceof RawNumber) text = value.text
   else if (typeof value === 'string') text = value
-  else throw wrongType(value, 'int64')
+  else throw wrongType(value, goType)
   if (text === '') throw invalid('unexpected end of JSON input')
   if (!/^-?\d/.test(text)) throw invalid(`invalid character '${text[0]}' looking for beginning of value`)
-  if (!/^-?\d+$/.test(text)) throw invalid(`json: cannot unmarshal number ${text} into Go value of type int64`)
+  if (!/^-?\d+$/.test(text)) throw invalid(`json: cannot unmarshal number ${text} into Go value of type ${goType}`)
   if (text.length > 18) {
+    const [least, greatest] = limits[goType]
     const integer = BigInt(text)
-    if (integer >= greatest || integer < -greatest / 2n) {
-      throw invalid(`json: cannot unmarshal number ${text} into Go value of type int64`)
+    if (integer > greatest || integer < least) {
+      throw invalid(`json: cannot unmarshal number ${text} into Go value of type ${goType}`)
     }
   }
   return text

@@ -65,7 +65,10 @@ export class Gateway {
   }
 
   #serve(request: IncomingMessage, response: ServerResponse, unary?: Unary, stream?: Stream): void {
-    if (!unary) return stream!(request, response)
+    if (!unary) {
+      stream!(request, response)
+      return
+    }
     let body = ''
     let chunks: Buffer[] | undefined
     let size = 0

@@ -29,62 +29,56 @@ class Scanner {
     if (depth > 10_000) throw new GoSyntaxError('exceeded max depth')
     this.space()
     const char = this.#peek()
-    if (char === '{') return this.#object(depth)
-    if (char === '[') return this.#array(depth)
-    if (char === '"') return this.#string()
-    if (char === '-' || (char >= '0' && char <= '9')) return this.#number()
-    for (const word of ['true', 'false', 'null']) if (char === word[0]) return this.#word(word)
-    this.#unexpected('looking for beginning of value')
+    const word = ['true', 'false', 'null'].find(word => char === word[0])
+    if (char === '{') this.#list('}', () => this.#member(depth), 'after object key:value pair')
+    else if (char === '[') this.#list(']', () => this.value(depth + 1), 'after array element')
+    else if (char === '"') this.#string()
+    else if (char === '-' || (char >= '0' && char <= '9')) this.#number()
+    else if (word) this.#word(word)
+    else this.#unexpected('looking for beginning of value')
   }
 
   space(): void {
     while (/[ \t\r\n]/.test(this.#text[this.at] ?? '')) this.at++
   }
 
-  #object(depth: number): void {
+  #list(close: string, item: () => void, where: string): void {
     this.at++
     this.space()
-    if (this.#peek() === '}') return this.#skip()
-    for (;;) {
-      this.space()
-      if (this.#peek() !== '"') this.#unexpected('looking for beginning of object key string')
-      this.#string()
-      this.space()
-      if (this.#peek() !== ':') this.#unexpected('after object key')
-      this.at++
-      this.value(depth + 1)
-      this.space()
-      if (this.#peek() === '}') return this.#skip()
-      if (this.#peek() !== ',') this.#unexpected('after object key:value pair')
-      this.at++
+    if (this.#peek() !== close) {
+      for (;;) {
+        item()
+        this.space()
+        if (this.#peek() === close) break
+        if (this.#peek() !== ',') this.#unexpected(where)
+        this.at++
+      }
     }
+    this.at++
   }
 
-  #array(depth: number): void {
-    this.at++
+  #member(depth: number): void {
     this.space()
-    if (this.#peek() === ']') return this.#skip()
-    for (;;) {
-      this.value(depth + 1)
-      this.space()
-      if (this.#peek() === ']') return this.#skip()
-      if (this.#peek() !== ',') this.#unexpected('after array element')
-      this.at++
-    }
+    if (this.#peek() !== '"') this.#unexpected('looking for beginning of object key string')
+    this.#string()
+    this.space()
+    if (this.#peek() !== ':') this.#unexpected('after object key')
+    this.at++
+    this.value(depth + 1)
   }
 
   #string(): void {
     this.at++
     for (;;) {
       const char = this.#peek()
-      if (char === '"') return this.#skip()
       if (char < ' ') this.#unexpected('in string literal')
       this.at++
+      if (char === '"') break
       if (char !== '\\') continue
-      const escape = this.#peek()
-      if (!'"\\/bfnrtu'.includes(escape)) this.#unexpected('in string escape code')
+      const code = this.#peek()
+      if (!'"\\/bfnrtu'.includes(code)) this.#unexpected('in string escape code')
       this.at++
-      if (escape !== 'u') continue
+      if (code !== 'u') continue
       for (let i = 0; i < 4; i++) {
         if (!/[0-9a-fA-F]/.test(this.#peek())) this.#unexpected('in \\u hexadecimal character escape')
         this.at++
@@ -104,10 +98,6 @@ class Scanner {
       this.at++
       if (this.#peek() !== word[i]) this.#unexpected(`in literal ${word} (expecting '${word[i]}')`)
     }
-    this.at++
-  }
-
-  #skip(): void {
     this.at++
   }
 

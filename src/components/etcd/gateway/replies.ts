@@ -4,7 +4,7 @@ import type { Voice } from '#x509/types.ts'
 import type { EtcdError } from '../errors.ts'
 
 /** etcd allows every origin unless --cors says otherwise. */
-const corsHeaders = [
+export const corsHeaders = [
   'Access-Control-Allow-Headers',
   'accept, content-type, authorization',
   'Access-Control-Allow-Methods',
@@ -16,7 +16,7 @@ const corsHeaders = [
 const jsonHeaders = [...corsHeaders, 'Content-Type', 'application/json']
 const resultHeaders = [...jsonHeaders, 'Grpc-Metadata-Content-Type', 'application/grpc']
 
-/** HTTP statuses by gRPC code. grpc-gateway 1.16 (etcd 3.5) changed two of them. */
+/** HTTP statuses by gRPC code. grpc-gateway 1.16 (etcd 3.5) changed one of them. */
 const statuses: Readonly<Record<number, number>> = {
   1: 408,
   3: 400,
@@ -24,7 +24,7 @@ const statuses: Readonly<Record<number, number>> = {
   5: 404,
   6: 409,
   7: 403,
-  8: 503,
+  8: 429,
   9: 412,
   10: 409,
   11: 400,
@@ -32,7 +32,7 @@ const statuses: Readonly<Record<number, number>> = {
   14: 503,
   16: 401,
 }
-const newerStatuses: Readonly<Record<number, number>> = { ...statuses, 8: 429, 9: 400 }
+const newerStatuses: Readonly<Record<number, number>> = { ...statuses, 9: 400 }
 
 export function httpStatus(code: number, voice: Voice): number {
   return (voice === 'go1.19' ? statuses : newerStatuses)[code] ?? 500

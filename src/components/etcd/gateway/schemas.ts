@@ -34,7 +34,7 @@ export const rangeRequest = schema({
 export const putRequest = schema({
   key: 'bytes',
   value: 'bytes',
-  lease: 'id',
+  lease: 'lease',
   prev_kv: 'bool',
   ignore_value: 'bool',
   ignore_lease: 'bool',
@@ -50,7 +50,7 @@ const compare = schema({
   create_revision: 'int',
   mod_revision: 'int',
   value: 'bytes',
-  lease: 'id',
+  lease: 'lease',
   range_end: 'bytes',
 })
 
@@ -89,17 +89,17 @@ export const watchRequest = schema({
   progress_request: schema({}),
 })
 
-export const leaseGrantRequest = schema({ TTL: 'int', ID: 'id' }, { TTL: 'ttl', ID: 'id' })
-export const leaseRequest = schema({ ID: 'id', keys: 'bool' }, { ID: 'id' })
+export const leaseGrantRequest = schema({ TTL: 'int', ID: 'lease' }, { TTL: 'ttl', ID: 'id' })
+export const leaseRequest = schema({ ID: 'lease', keys: 'bool' }, { ID: 'id' })
 export const memberRequest = schema(
-  { ID: 'id', peerURLs: ['string'], isLearner: 'bool' },
+  { ID: 'member', peerURLs: ['string'], isLearner: 'bool' },
   { ID: 'id', peerURLs: 'peerUrls' },
 )
-export const moveLeaderRequest = schema({ targetID: 'id' }, { targetID: 'targetId' })
+export const moveLeaderRequest = schema({ targetID: 'member' }, { targetID: 'targetId' })
 export const alarmRequest = schema(
   {
     action: enumOf('AlarmRequest_AlarmAction', ['GET', 'ACTIVATE', 'DEACTIVATE']),
-    memberID: 'id',
+    memberID: 'member',
     alarm: enumOf('AlarmType', ['NONE', 'NOSPACE', 'CORRUPT']),
   },
   { memberID: 'memberId' },
