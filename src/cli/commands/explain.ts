@@ -1,0 +1,105 @@
+/** `trustplane explain`: a connection from both sides, or what an error code or a reason means. */
+import type { Command } from 'commander'
+import { type ErrorCode, errorCodes, exitCodes, nearest, TrustplaneError } from '#errors.ts'
+import { connectionNames, connections } from '#mesh/connections.ts'
+import { type EndExplanation, type Explanation, explain } from '#mesh/explain.ts'
+import { openMesh } from '#mesh/open.ts'
+import { ownersOf } from '#mesh/owners.ts'
+import { readStatus } from '#mesh/status.ts'
+import { createCommand, onRun } from '../command.ts'
+import { isRed } from '../connection-table.ts'
+import type { Io } from '../io.ts'
+import { printDocument } from '../output.ts'
+import type { Style } from '../style.ts'
+import { rowsOf } from './probe.ts'
+
+export function build(io?: Io): Command {
+  const command = createCommand({
+    name: 'explain',
+    summary: 'both sides of a connection, what people notice and what mends it; or an error code',
+    formats: ['table', 'json', 'yaml'],
+    examples: [
+      { does: 'Why does the apiserver get nothing from etcd?', line: 'trustplane explain kube-apiserver etcd' },
+      { does: 'Everything that is refused now', line: 'trustplane explain' },
+      { does: 'What an error code means', line: 'trustplane explain TP_PORT_IN_USE' },
+    ],
+  })
+    .argument('[from]', 'who dials; or an error code')
+    .argument('[to]', 'whom')
+  return onRun(command, io, async ([from, to], { io, options, style, say }) => {
+    if (from?.startsWith('TP')) return explainCode(io, from, options.output)
+    const rows = from === undefined ? connections : rowsOf(from.replace(/ ->.*$/, ''), to ?? /-> (.*)$/.exec(from)?.[1])
+    const mesh = await openMesh(options.dir).catch(() => undefined)
+    const statuses = readStatus(options.dir, {
+      ...(mesh ? { since: mesh.state.startedAt, ownerOf: ownersOf(mesh.layout) } : {}),
+    })
+    const chosen = rows.flatMap(row => {
+      const status = statuses.find(one => one.from === row.from && one.to === row.to)!
+      return from !== undefined || isRed(status) ? [explain(row, status, mesh?.layout)] : []
+    })
+    if (options.output !== 'table') {
+      await printDocument(io, 'ExplanationList', { items: chosen }, options.output as 'json' | 'yaml')
+    } else {
+      io.stdout.write(chosen.map(one => render(one, style)).join('\n'))
+      if (chosen.length === 0)
+        say(`${style.symbol('ok')} no connection is refused or unreachable, as far as the records say`)
+    }
+    return chosen.some(one => isRed(one.status)) ? exitCodes.findings : exitCodes.ok
+  })
+}
+
+function render(one: Explanation, style: Style): string {
+  const { status } = one
+  const state = isRed(status) ? 'fail' : status.outcome === 'ok' ? 'ok' : 'idle'
+  const line = (label: string, text: string | undefined) => (text ? `  ${label.padEnd(16)} ${text}\n` : '')
+  const when = status.time ? `${status.time}${status.client ? `, to ${status.client.address}` : ''}` : undefined
+  return [
+    `${style.symbol(state)} ${style.bold(one.what)}\n`,
+    line('dialled', when),
+    renderEnd('client', one.client, line),
+    renderEnd('server', one.server, line),
+    line('on the wire', one.wire),
+    line('decided by', one.decidedBy),
+    isRed(status) ? line('people notice', one.notice) : '',
+    ...one.fixes.map((fix, index) => line(index === 0 ? 'what mends it' : '', fix)),
+  ].join('')
+}
+
+function renderEnd(
+  end: 'client' | 'server',
+  one: EndExplanation,
+  line: (label: string, text?: string) => string,
+): string {
+  const [leaf, ...rest] = one.showed
+  const from = [one.showedFile, one.showedBy && `(${one.showedBy})`].filter(Boolean).join(' ')
+  const checked = [one.checkedWith, one.checkedBy && `(${one.checkedBy})`].filter(Boolean).join(' ')
+  return [
+    line(`the ${end}`, one.component),
+    leaf ? line('  showed', `${leaf.subject}, issued by ${leaf.issuer}, ${leaf.notBefore} to ${leaf.notAfter}`) : '',
+    leaf?.dnsNames?.length || leaf?.ipAddresses?.length
+      ? line('', `for ${[...(leaf.dnsNames ?? []), ...(leaf.ipAddresses ?? [])].join(', ')}`)
+      : '',
+    ...rest.map(certificate => line('', `then ${certificate.subject}, issued by ${certificate.issuer}`)),
+    line('  from', from),
+    line('  checked with', one.checkedBy ? checked : undefined),
+    ...one.authorities.map(authority => line('', authority)),
+    line('  for the name', one.name),
+    line('  says', one.says),
+  ].join('')
+}
+
+async function explainCode(io: Io, code: string, format: string): Promise<number> {
+  const known = errorCodes[code as ErrorCode]
+  if (!known) {
+    const near = nearest(code, Object.keys(errorCodes))
+    throw new TrustplaneError('TP_NAME_UNKNOWN', `there is no error code ${JSON.stringify(code)}`, {
+      fix: near
+        ? `did you mean ${near}?`
+        : `codes: ${Object.keys(errorCodes).join(', ')}; connections: ${connectionNames.join(', ')}`,
+    })
+  }
+  const exitCode = exitCodes[known.exit]
+  if (format === 'table') io.stdout.write(`${code}: ${known.summary} (exit status ${exitCode})\n`)
+  else await printDocument(io, 'ErrorCode', { code, summary: known.summary, exitCode }, format as 'json' | 'yaml')
+  return exitCodes.ok
+}

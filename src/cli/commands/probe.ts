@@ -1,0 +1,77 @@
+/** `trustplane probe`: dials every connection afresh, and compares with what the files said would happen. */
+import { type Command, Option } from 'commander'
+import { exitCodes, nearest, TrustplaneError } from '#errors.ts'
+import { describeDisagreement, disagreements } from '#mesh/agreement.ts'
+import { connectionNames, connections } from '#mesh/connections.ts'
+import { openMesh } from '#mesh/open.ts'
+import { predict } from '#mesh/predict.ts'
+import { probe } from '#mesh/probe.ts'
+import { requireRunning } from '#mesh/state.ts'
+import type { Voice } from '#x509/types.ts'
+import { createCommand, onRun } from '../command.ts'
+import { connectionColumns, isRed, summaryOf } from '../connection-table.ts'
+import type { Io } from '../io.ts'
+import { print } from '../output.ts'
+
+interface ProbeOptions {
+  predict?: boolean
+}
+
+export function build(io?: Io): Command {
+  const command = createCommand({
+    name: 'probe',
+    summary: 'dial every connection afresh',
+    description:
+      'As the component that dials, with its files, and with the request that it would make. What the files predict is compared with\nwhat was seen. Exit status: 0 when every connection is well, 1 when one is not.',
+    formats: ['table', 'wide', 'json', 'yaml'],
+    examples: [
+      { does: 'All of them', line: 'trustplane probe' },
+      { does: 'One', line: 'trustplane probe kube-apiserver etcd' },
+      { does: 'Only what the files say: nothing is dialled, and no mesh need run', line: 'trustplane probe --predict' },
+    ],
+  })
+    .argument('[from]', 'who dials')
+    .argument('[to]', 'whom')
+    .addOption(new Option('--predict', 'only say what the files say will happen'))
+  return onRun<ProbeOptions>(command, io, async ([from, to], { io, options, style, say }) => {
+    const rows = rowsOf(from, to)
+    if (!options.predict) requireRunning(options.dir)
+    const mesh = await openMesh(options.dir)
+    if (!mesh) {
+      throw new TrustplaneError('TP_NOT_RUNNING', `no mesh was started in ${options.dir}`, {
+        fix: 'run `trustplane up`',
+      })
+    }
+    const { layout, state } = mesh
+    const voice = state.voice as Voice
+    const now = new Date(Date.now() + state.clockOffsetMs)
+    const predicted = predict(layout, { now, voice, rows })
+    const seen = options.predict ? predicted : await probe(layout, { rows, voice, clockOffsetMs: state.clockOffsetMs })
+    await print(
+      io,
+      { kind: 'ConnectionList', document: { items: seen }, rows: seen, columns: connectionColumns(style, now) },
+      { format: options.output, headers: options.headers },
+    )
+    const differing = options.predict ? [] : disagreements(predicted, seen)
+    for (const one of differing) say(`${style.symbol('warn')} ${describeDisagreement(one)}`)
+    if (options.output !== 'json' && options.output !== 'yaml') {
+      say(summaryOf(seen, style))
+      const red = seen.find(isRed)
+      if (red) say(`  next: trustplane explain ${red.from} ${red.to}`)
+    }
+    return seen.some(isRed) ? exitCodes.findings : exitCodes.ok
+  })
+}
+
+/** @throws TrustplaneError TP_NAME_UNKNOWN */
+export function rowsOf(from: string | undefined, to: string | undefined) {
+  const rows = connections.filter(
+    row => (from === undefined || row.from === from) && (to === undefined || row.to === to),
+  )
+  if (rows.length > 0) return rows
+  const asked = [from, to].filter(Boolean).join(' -> ')
+  const near = nearest(asked, [...connectionNames, ...connections.map(row => row.from)])
+  throw new TrustplaneError('TP_NAME_UNKNOWN', `there is no connection ${JSON.stringify(asked)}`, {
+    fix: near ? `did you mean ${near.replace(' -> ', ' ')}?` : `known: ${connectionNames.join(', ')}`,
+  })
+}
