@@ -5,9 +5,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Clock } from '#clock.ts'
 import type { BundleSource, Peer } from '#tls/types.ts'
+import { createVerdictCache } from '#x509/cache.ts'
 import type { Reason } from '#x509/reasons.ts'
-import type { Certificate, Voice } from '#x509/types.ts'
-import { verify } from '#x509/verify.ts'
+import type { Certificate, Verdict, Voice } from '#x509/types.ts'
+import { authenticatorMessage } from '#x509/words.ts'
 import { aggregate } from './go.ts'
 import type { Extra, UserInfo } from './types.ts'
 
@@ -60,9 +61,9 @@ export interface AuthenticatorOptions {
 
 export const anonymous: UserInfo = { username: 'system:anonymous', groups: ['system:unauthenticated'] }
 
-type Judgement =
-  | { ok: true; user?: UserInfo; from: number; until: number }
-  | { ok: false; message: string; reason: Reason }
+type Rejection = Extract<Verdict, { verdict: 'reject' }>
+
+type Judgement = { ok: true; user?: UserInfo; from: number; until: number } | { ok: false; verdict: Rejection }
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { clientCa, requestHeader, tokens = [] } = options
@@ -86,8 +87,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         const judged = judgedByProxyCa(peer)
         const { allowedNames } = requestHeader
         if (!judged.ok) {
-          messages.push(judged.message)
-          reason = judged.reason
+          messages.push(judged.verdict.message)
+          reason = judged.verdict.reason
         } else if (allowedNames.length > 0 && !allowedNames.includes(leaf.subject.commonName)) {
           messages.push(`x509: subject with cn=${leaf.subject.commonName} is not in the allowed list`)
         } else {
@@ -99,8 +100,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         options.onCertificate?.((leaf.notAfter.getTime() - options.clock.now().getTime()) / 1000)
         const judged = judgedByClientCa(peer)
         if (!judged.ok) {
-          messages.push(`verifying certificate ${certificateIdentifier(leaf)} failed: ${judged.message}`)
-          reason = judged.reason
+          messages.push(authenticatorMessage(leaf, judged.verdict))
+          reason = judged.verdict.reason
         } else {
           const user = judged.user ?? userOf(leaf)
           if (typeof user === 'string') messages.push(user)
@@ -146,6 +147,7 @@ export function bearerToken(authorization: string | undefined): string | undefin
  * or one of the chain's certificates stops (or starts) being valid. What is refused is judged anew each time.
  */
 function certificateJudge(ca: BundleSource, { clock, voice }: AuthenticatorOptions): (peer: Peer) => Judgement {
+  const cache = createVerdictCache()
   const accepted = new WeakMap<Peer, { bundle: unknown; judgement: Judgement & { ok: true } }>()
   return peer => {
     const bundle = ca.current()
@@ -155,8 +157,8 @@ function certificateJudge(ca: BundleSource, { clock, voice }: AuthenticatorOptio
       const time = now.getTime()
       if (time >= known.judgement.from && time <= known.judgement.until) return known.judgement
     }
-    const verdict = verify({ chain: peer.certificates, roots: bundle.roots, usage: 'clientAuth', now, voice })
-    if (verdict.verdict === 'reject') return { ok: false, message: verdict.message, reason: verdict.reason }
+    const verdict = cache.verify({ chain: peer.certificates, roots: bundle.roots, usage: 'clientAuth', now, voice })
+    if (verdict.verdict === 'reject') return { ok: false, verdict }
     const chain = verdict.chains[0] ?? []
     const judgement: Judgement & { ok: true } = {
       ok: true,
@@ -195,13 +197,6 @@ export function withAuthenticated(user: UserInfo): UserInfo {
   if (groups.includes('system:authenticated') || groups.includes('system:unauthenticated')) return user
   return { ...user, groups: [...groups, 'system:authenticated'] }
 }
-
-/** `SN=1001, SKID=…, AKID=76:85:…`: how the log names a certificate. */
-export const certificateIdentifier = ({ serialNumber, subjectKeyId, authorityKeyId }: Certificate) =>
-  `SN=${serialNumber}, SKID=${colons(subjectKeyId)}, AKID=${colons(authorityKeyId)}`
-
-const colons = (bytes: Uint8Array | undefined) =>
-  bytes ? [...bytes].map(byte => byte.toString(16).padStart(2, '0').toUpperCase()).join(':') : ''
 
 // One user object for equal headers, so that verdicts about it can be kept.
 const remembered = 512
