@@ -41,14 +41,20 @@ export class CertificatePool {
   }
 }
 
-const pools = new WeakMap<readonly Certificate[], CertificatePool>()
+const pools = new WeakMap<readonly Certificate[], { members: readonly Certificate[]; pool: CertificatePool }>()
 
-/** The pool of a bundle, made once for each array: bundles are immutable, a re-read one is another array. */
+/** The pool of a bundle, made once for each array; an array that was changed in place gets another. */
 export function poolOf(certificates: readonly Certificate[]): CertificatePool {
-  let pool = pools.get(certificates)
-  if (!pool) {
-    pool = new CertificatePool(certificates)
-    pools.set(certificates, pool)
-  }
+  const known = pools.get(certificates)
+  if (known && sameMembers(known.members, certificates)) return known.pool
+  const pool = new CertificatePool(certificates)
+  pools.set(certificates, { members: [...certificates], pool })
   return pool
+}
+
+/** The same objects in the same order. */
+export function sameMembers(a: readonly Certificate[], b: readonly Certificate[]): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }

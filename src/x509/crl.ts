@@ -4,8 +4,9 @@
  */
 import { constructed, DerReader, tag } from './der.ts'
 import { CertificateParseError } from './errors.ts'
+import { failure } from './failure.ts'
 import { scanPem } from './pem-scanner.ts'
-import type { Certificate, RevocationList } from './types.ts'
+import type { Certificate, RevocationList, Verdict } from './types.ts'
 
 /**
  * x509.ParseCRL: PEM when it begins with `-----BEGIN X509 CRL`, DER otherwise.
@@ -43,14 +44,12 @@ function readSerials(der: Uint8Array): bigint[] {
   return serials
 }
 
-/** The first presented certificate that is in one of the lists, and its serial in the hex that etcd prints (`%x`). */
-export function revokedSerial(
-  chain: readonly Certificate[],
-  lists: readonly RevocationList[],
-): { certificate: Certificate; hex: string } | undefined {
+/** The refusal of the first presented certificate that is in one of the lists; the serial in the hex that etcd prints (`%x`). */
+export function revocation(chain: readonly Certificate[], lists: readonly RevocationList[]): Verdict | undefined {
   const certificate = chain.find(({ serialNumber }) => lists.some(list => list.has(serialNumber)))
   if (!certificate) return undefined
   const digits = magnitude(certificate.serialNumber).toString(16)
   const hex = digits === '0' ? '' : digits.padStart(digits.length + (digits.length % 2), '0')
-  return { certificate, hex }
+  const message = `transport: certificate serial ${hex} revoked`
+  return { verdict: 'reject', ...failure('revoked', message, certificate) }
 }

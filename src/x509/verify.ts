@@ -5,7 +5,7 @@
 import { parseCertificate } from './certificate.ts'
 import { CertificatePool, poolOf } from './certificate-pool.ts'
 import { buildChains, checkCertificate } from './chains.ts'
-import { revokedSerial } from './crl.ts'
+import { revocation } from './crl.ts'
 import { CertificateParseError } from './errors.ts'
 import { type Failure, failure } from './failure.ts'
 import { verifyHostname } from './hostname.ts'
@@ -33,10 +33,7 @@ export function verify(options: VerifyOptions): Verdict {
   if (tooLarge) return failed(tooLarge)
   const verified = verifyLeaf(leaf, chain, options, voice)
   if (!Array.isArray(verified)) return failed(verified)
-  const serial = revokedSerial(chain, options.crls ?? [])
-  if (serial)
-    return failed(failure('revoked', `transport: certificate serial ${serial.hex} revoked`, serial.certificate))
-  return { verdict: 'accept', chains: verified }
+  return revocation(chain, options.crls ?? []) ?? { verdict: 'accept', chains: verified }
 }
 
 /** Certificate.Verify. */
