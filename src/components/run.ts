@@ -1,14 +1,18 @@
 /** A component as a process: our own settings from flags and environment, the launcher's messages, signals, and what is said when it cannot start. */
+import { join } from 'node:path'
 import { offsetClock } from '#clock.ts'
 import { messageOf, TrustplaneError } from '#errors.ts'
 import { createLog, type Log } from '#log.ts'
+import { fileRecords } from '#tls/records.ts'
 import type { RecordSink } from '#tls/types.ts'
 import type { Voice } from '#x509/types.ts'
 import type { Component, ComponentContext, ComponentName, RunningComponent } from './component.ts'
 import { commonFlags, type FlagSpec, helpText, parseFlags } from './flags.ts'
 import { loadComponent } from './index.ts'
 import { explainPortInUse } from './port-in-use.ts'
-import { noRecords, recordFile } from './record-file.ts'
+
+/** For a component that was given no state directory. */
+const noRecords: RecordSink = { write() {}, async close() {} }
 
 // The launcher kills after 3 s (mesh/process.ts).
 const stopWithinMs = 2500
@@ -103,7 +107,7 @@ function readSettings(component: Component, argv: readonly string[]): ComponentC
     clock: offsetClock(values['clock-offset'] as number),
     voice,
     log,
-    records: stateDir ? recordFile(stateDir, component.name, log) : noRecords,
+    records: stateDir ? fileRecords(join(stateDir, 'connections', `${component.name}.jsonl`)) : noRecords,
   }
 }
 
