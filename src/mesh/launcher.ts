@@ -83,16 +83,15 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     if (stale) await sweep(stale)
     await setAside(dir)
     for (const place of membersOf(nodes)) {
-      const process = {
-        component: place.component,
-        logFile: join(dir, 'logs', `${place.id}.log`),
-        env: environment(dir, clockOffsetMs + (clockOffsets[place.component] ?? 0), voice),
+      const logFile = join(dir, 'logs', `${place.id}.log`)
+      const launch = () => {
+        const env = environment(dir, clockOffsetMs + (clockOffsets[place.component] ?? 0), voice)
+        const how = { component: place.component, logFile, env }
+        return place.component === 'etcd' && options.etcdBinary
+          ? forkProgram(options.etcdBinary, how)
+          : forkComponent(how)
       }
-      const launch = () =>
-        place.component === 'etcd' && options.etcdBinary
-          ? forkProgram(options.etcdBinary, process)
-          : forkComponent(process)
-      members.push(new Member({ ...place, logFile: process.logFile, launch, restart: options.restart ?? false }))
+      members.push(new Member({ ...place, logFile, launch, restart: options.restart ?? false }))
     }
     chosen = await choosePorts(options.ports ?? 'random', host)
     state.ports = chosen.ports

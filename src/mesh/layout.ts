@@ -8,6 +8,7 @@ import type { Decided } from './connections.ts'
 import type { Ports } from './ports.ts'
 
 export interface Layout {
+  /** With the faults in it, if any; a step of a scenario may replace it. */
   plan: Plan
   /** The state directory, absolute. */
   dir: string

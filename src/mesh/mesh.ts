@@ -17,7 +17,8 @@ export interface MeshParts {
   members: readonly Member[]
   state: MeshState
   voice: Voice
-  clockOffsets: Readonly<Record<string, number>>
+  /** By component, in milliseconds; read whenever one is started. */
+  clockOffsets: Record<string, number>
   /** Gives ports back. */
   release(): void
   /** The directory was made for this mesh, and goes with it. */
@@ -68,6 +69,11 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
     throw new TrustplaneError('TP_NAME_UNKNOWN', `this mesh has no component ${JSON.stringify(id)}`, {
       fix: `it has ${this.members.map(member => member.id).join(', ')}`,
     })
+  }
+
+  /** How far a component's clock is off, from its next start on. */
+  setClockOffset(component: string, offsetMs: number): void {
+    this.#parts.clockOffsets[component] = offsetMs
   }
 
   /** What both ends of every row last saw. */

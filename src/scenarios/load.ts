@@ -1,54 +1,19 @@
 /** Reads scenario files: every problem of every file at once, with line, column and the nearest known word. Nothing is started before. */
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { basename, dirname, join, relative } from 'node:path'
+import { basename, dirname, relative } from 'node:path'
 import type { ValidateFunction } from 'ajv'
 import { messageOf, nearest, TrustplaneError } from '#errors.ts'
-import { packageRoot } from '#pki/package-root.ts'
-import { loadPlan, packagedPlan } from '#pki/plan.ts'
+import { applyChanges, loadPlan, packagedPlan } from '#pki/plan.ts'
 import type { Plan } from '#pki/types.ts'
 import { type Path, type PlacedProblem, parseYaml, problemsError, schemaProblems } from '#pki/yaml-document.ts'
 import type { AttributeKind } from './faults/fault.ts'
 import { findFault } from './faults/index.ts'
+import { packagedScenarios } from './find.ts'
+import { givenBy } from './given.ts'
 import { scenarioSchema } from './schema.ts'
 import { steps as stepTable } from './steps.ts'
-import type { Scenario, ScenarioDocument, Step, StepDocument } from './types.ts'
-
-/** The scenarios that come with trustplane. */
-export const packagedScenarios = (): string => join(packageRoot(), 'scenarios')
-
-/**
- * Files, folders (with all below them), or names of packaged scenarios; in the order given, each once.
- * @throws TrustplaneError TP_NAME_UNKNOWN
- */
-export function findScenarioFiles(paths: readonly string[] = [packagedScenarios()]): string[] {
-  return [...new Set(paths.flatMap(filesOf))]
-}
-
-function filesOf(path: string): string[] {
-  if (existsSync(path)) {
-    if (!statSync(path).isDirectory()) return [path]
-    return (readdirSync(path, { recursive: true }) as string[])
-      .filter(name => /\.ya?ml$/.test(name))
-      .sort()
-      .map(name => join(path, name))
-  }
-  const packaged = (readdirSync(packagedScenarios(), { recursive: true }) as string[]).filter(name =>
-    name.endsWith('.yaml'),
-  )
-  const byName = new Map(
-    packaged.flatMap(file => [
-      [basename(file, '.yaml'), file],
-      [file.slice(0, -5), file],
-    ]),
-  )
-  const found = byName.get(path)
-  if (found) return [join(packagedScenarios(), found)]
-  const near = nearest(path, byName.keys())
-  throw new TrustplaneError('TP_NAME_UNKNOWN', `no scenario, file or folder ${JSON.stringify(path)}`, {
-    fix: near ? `did you mean ${near}?` : 'see `trustplane run --list`',
-  })
-}
+import type { FaultAttributes, Scenario, ScenarioDocument, Step } from './types.ts'
 
 /** @throws TrustplaneError TP_SCENARIO_INVALID with every problem of every file */
 export async function loadScenarios(files: readonly string[]): Promise<Scenario[]> {
@@ -96,64 +61,88 @@ async function parseScenario(
     faulty = true
     report({ file, ...yaml.position(path, atKey), message })
   }
-  for (const { path, message, atKey } of schemaProblems(await validator(), yaml.value ?? {}))
-    problem(path, message, atKey)
-  if (faulty) return []
-  const document = yaml.value as ScenarioDocument
-  const planName = document.given?.plan ?? 'kubeadm'
-  if (!existsSync(packagedPlan(planName))) {
-    const known = readdirSync(dirname(packagedPlan('x')))
-      .filter(name => name.endsWith('.yaml'))
-      .map(name => name.slice(0, -5))
-    problem(['given', 'plan'], `no plan ${JSON.stringify(planName)}${didYouMean(planName, known)}`)
-    return []
-  }
-  const plan = await loadPlan(planName)
-  const check = (kind: AttributeKind, value: string | string[], path: Path) => {
-    for (const [index, word] of [value].flat().entries()) {
-      const known = knownWords(kind, plan)
-      if (known && !known.includes(word)) {
+  const value = (yaml.value ?? {}) as ScenarioDocument
+  for (const { path, message, atKey } of schemaProblems(await validator(), value)) problem(path, message, atKey)
+  // what the schema cannot know is looked at wherever the shape allows it, so that everything is said at once
+  const document = shapeOf(value)
+  const plan = await planOf(document.plan, message => problem(['given', 'plan'], message))
+  const check = (kind: AttributeKind | undefined, word: unknown, path: Path) => {
+    for (const [index, one] of [word].flat().entries()) {
+      const known = kind && plan && knownWords(kind, plan)
+      if (known && typeof one === 'string' && !known.includes(one)) {
+        const what = kind.replace(/ies$/, 'y')
         problem(
-          Array.isArray(value) ? [...path, index] : path,
-          `no ${kind.replace(/ies$/, 'y')} ${JSON.stringify(word)}${didYouMean(word, known)}`,
+          Array.isArray(word) ? [...path, index] : path,
+          `no ${what} ${JSON.stringify(one)}${didYouMean(one, known)}`,
         )
       }
     }
   }
-  const faults = (document.given?.faults ?? []).map((entry, index) => {
-    const [name, attributes] = Object.entries(entry)[0]!
-    for (const [key, value] of Object.entries(attributes)) {
-      check(findFault(name)!.attributes[key]!.kind, value, ['given', 'faults', index, name, key])
-    }
-    return { name, attributes }
+  for (const { name, attributes, path } of document.faults) {
+    for (const [key, word] of Object.entries(attributes))
+      check(findFault(name)?.attributes[key]?.kind, word, [...path, key])
+  }
+  for (const { name, targets, path } of [...document.steps, ...document.fix]) {
+    check(stepTable.find(step => step.name === name)?.kind, targets, path)
+  }
+  if (faulty || !plan) return []
+  const stepsOf = (entries: typeof document.steps): Step[] =>
+    entries.map(({ name, targets }) => ({ name, targets: [targets].flat() as string[] }))
+  const faults = document.faults.map(({ name, attributes }) => ({ name, attributes: attributes as FaultAttributes }))
+  await applyChanges(plan, givenBy(faults).changes).catch(error => {
+    for (const line of messageOf(error).split('\n')) problem(['given', 'faults'], line.replace(/^changes: /, ''))
   })
-  const stepsOf = (section: 'steps' | 'fix', entries: readonly StepDocument[] = []): Step[] =>
-    entries.map((entry, index) => {
-      const [name, value] = Object.entries(entry)[0]!
-      check(stepTable.find(step => step.name === name)!.kind, value, [section, index, name])
-      return { name, targets: [value].flat() }
-    })
-  const steps = stepsOf('steps', document.steps)
-  const fix = document.fix
-    ? stepsOf('fix', document.fix)
-    : faults.toReversed().flatMap(({ name, attributes }) => findFault(name)!.undo(attributes))
   if (faulty) return []
+  const undone = faults.toReversed().flatMap(({ name, attributes }) => findFault(name)!.undo(attributes))
   return [
     {
       name: basename(file).replace(/\.ya?ml$/, ''),
       file,
       group: groupOf(file),
-      title: document.title.trim(),
-      story: document.story.trim(),
-      sources: [document.source ?? []].flat(),
-      plan: planName,
-      nodes: document.given?.nodes ?? 1,
+      title: value.title.trim(),
+      story: value.story.trim(),
+      sources: [value.source ?? []].flat(),
+      plan: document.plan,
+      nodes: value.given?.nodes ?? 1,
       faults,
-      steps,
-      expect: document.expect,
-      fix,
+      steps: stepsOf(document.steps),
+      expect: value.expect,
+      fix: value.fix ? stepsOf(document.fix) : undone,
     },
   ]
+}
+
+/** The parts that name things of the plan, as far as they have the shape that they should have. */
+function shapeOf(value: ScenarioDocument) {
+  const entries = (list: unknown, path: Path) =>
+    (Array.isArray(list) ? list : []).flatMap((entry: unknown, index) =>
+      isMap(entry)
+        ? Object.entries(entry).map(([name, inner]) => ({ name, inner, path: [...path, index, name] as Path }))
+        : [],
+    )
+  const given: Record<string, unknown> = isMap(value.given) ? (value.given as Record<string, unknown>) : {}
+  const stepsAt = (section: 'steps' | 'fix') =>
+    entries(value[section], [section]).map(({ name, inner, path }) => ({ name, targets: inner, path }))
+  return {
+    plan: typeof given.plan === 'string' ? given.plan : 'kubeadm',
+    faults: entries(given.faults, ['given', 'faults']).flatMap(({ name, inner, path }) =>
+      isMap(inner) ? [{ name, attributes: inner, path }] : [],
+    ),
+    steps: stepsAt('steps'),
+    fix: stepsAt('fix'),
+  }
+}
+
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+async function planOf(name: string, report: (message: string) => void): Promise<Plan | undefined> {
+  if (existsSync(packagedPlan(name))) return loadPlan(name)
+  const known = readdirSync(dirname(packagedPlan('x')))
+    .filter(file => file.endsWith('.yaml'))
+    .map(file => file.slice(0, -5))
+  report(`no plan ${JSON.stringify(name)}${didYouMean(name, known)}`)
+  return undefined
 }
 
 const didYouMean = (word: string, known: readonly string[]) => {

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { type ErrorCode, errorCodes, exitCodes, nearest, TrustplaneError } from '#errors.ts'
 import { connectionNames, connections } from '#mesh/connections.ts'
 import { type EndExplanation, type Explanation, explain } from '#mesh/explain.ts'
-import { openMesh } from '#mesh/open.ts'
+import { openLayout } from '#mesh/open.ts'
 import { ownersOf } from '#mesh/owners.ts'
 import { readStatus } from '#mesh/status.ts'
 import { createCommand, onRun } from '../command.ts'
@@ -29,13 +29,11 @@ export function build(io?: Io): Command {
   return onRun(command, io, async ([from, to], { io, options, style, say }) => {
     if (from?.startsWith('TP')) return explainCode(io, from, options.output)
     const rows = from === undefined ? connections : rowsOf(from.replace(/ ->.*$/, ''), to ?? /-> (.*)$/.exec(from)?.[1])
-    const mesh = await openMesh(options.dir).catch(() => undefined)
-    const statuses = readStatus(options.dir, {
-      ...(mesh ? { since: mesh.state.startedAt, ownerOf: ownersOf(mesh.layout) } : {}),
-    })
+    const layout = await openLayout(options.dir).catch(() => undefined)
+    const statuses = readStatus(options.dir, layout ? { ownerOf: ownersOf(layout) } : {})
     const chosen = rows.flatMap(row => {
       const status = statuses.find(one => one.from === row.from && one.to === row.to)!
-      return from !== undefined || isRed(status) ? [explain(row, status, mesh?.layout)] : []
+      return from !== undefined || isRed(status) ? [explain(row, status, layout)] : []
     })
     if (options.output !== 'table') {
       await printDocument(io, 'ExplanationList', { items: chosen }, options.output as 'json' | 'yaml')

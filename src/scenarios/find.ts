@@ -1,0 +1,41 @@
+/** Which scenario files are meant by a path, a folder or a name. */
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { nearest, TrustplaneError } from '#errors.ts'
+import { packageRoot } from '#pki/package-root.ts'
+
+/** The scenarios that come with trustplane. */
+export const packagedScenarios = (): string => join(packageRoot(), 'scenarios')
+
+/**
+ * Files, folders (with all below them), or names of packaged scenarios; in the order given, each once.
+ * @throws TrustplaneError TP_NAME_UNKNOWN
+ */
+export function findScenarioFiles(paths: readonly string[] = [packagedScenarios()]): string[] {
+  return [...new Set(paths.flatMap(filesOf))]
+}
+
+function filesOf(path: string): string[] {
+  if (existsSync(path)) {
+    if (!statSync(path).isDirectory()) return [path]
+    return (readdirSync(path, { recursive: true }) as string[])
+      .filter(name => /\.ya?ml$/.test(name))
+      .sort()
+      .map(name => join(path, name))
+  }
+  const packaged = (readdirSync(packagedScenarios(), { recursive: true }) as string[]).filter(name =>
+    name.endsWith('.yaml'),
+  )
+  const byName = new Map(
+    packaged.flatMap(file => [
+      [basename(file, '.yaml'), file],
+      [file.slice(0, -5), file],
+    ]),
+  )
+  const found = byName.get(path)
+  if (found) return [join(packagedScenarios(), found)]
+  const near = nearest(path, byName.keys())
+  throw new TrustplaneError('TP_NAME_UNKNOWN', `no scenario, file or folder ${JSON.stringify(path)}`, {
+    fix: near ? `did you mean ${near}?` : 'see `trustplane run --list`',
+  })
+}

@@ -1,0 +1,84 @@
+/** Did every connection do what the scenario expects, and what the files predict? */
+import { describe, describeDisagreement, disagreements } from '#mesh/agreement.ts'
+import type { Prediction } from '#mesh/predict.ts'
+import type { ConnectionStatus } from '#mesh/status.ts'
+import type { Expectation, ExpectDocument } from './types.ts'
+
+export interface Difference {
+  /** `kube-apiserver -> etcd` */
+  connection: string
+  expected: string
+  seen: string
+  /** Both ends' words, for the report. */
+  client?: string
+  server?: string
+}
+
+export interface Judgement {
+  differences: readonly Difference[]
+  /** Rows on which prediction and observation part: a bug in one of the two. */
+  disagreements: readonly string[]
+}
+
+/** The most exact expectation counts: `a -> b`, then one with a `*`, then `others`, then ok. */
+export function expectationFor(expect: ExpectDocument, from: string, to: string): Expectation {
+  return expect[`${from} -> ${to}`] ?? expect[`* -> ${to}`] ?? expect[`${from} -> *`] ?? expect.others ?? 'ok'
+}
+
+export function judge(
+  expect: ExpectDocument,
+  seen: readonly ConnectionStatus[],
+  predicted: readonly Prediction[],
+): Judgement {
+  const differences = seen.flatMap(row => {
+    const expectation = expectationFor(expect, row.from, row.to)
+    return fits(expectation, row) ? [] : [difference(expectation, row)]
+  })
+  const free = new Set(
+    seen.filter(row => expectationFor(expect, row.from, row.to) === 'any').map(row => `${row.from} -> ${row.to}`),
+  )
+  const parted = disagreements(predicted, seen).filter(({ seen: row }) => !free.has(`${row.from} -> ${row.to}`))
+  return { differences, disagreements: parted.map(describeDisagreement) }
+}
+
+/** The fix is run to make everything well. */
+export const everythingOk: ExpectDocument = { others: 'ok' }
+
+function fits(expectation: Expectation, row: ConnectionStatus): boolean {
+  if (expectation === 'any') return true
+  if (typeof expectation === 'string') return row.outcome === expectation
+  const { refusedBy, layer, reason, words = {} } = expectation
+  return (
+    row.outcome === 'refused' &&
+    row.refusedBy === refusedBy &&
+    (layer === undefined || row.layer === layer) &&
+    (reason === undefined || row.reason === reason) &&
+    says(row.client?.message, words.client) &&
+    says(row.server?.message, words.server)
+  )
+}
+
+const says = (message: string | undefined, part: string | undefined) =>
+  part === undefined || (message ?? '').includes(part)
+
+function difference(expectation: Expectation, row: ConnectionStatus): Difference {
+  const client = wordsOf(row.client)
+  const server = wordsOf(row.server)
+  return {
+    connection: `${row.from} -> ${row.to}`,
+    expected: describeExpectation(expectation),
+    seen: describe(row),
+    ...(client ? { client } : {}),
+    ...(server ? { server } : {}),
+  }
+}
+
+const wordsOf = (record: ConnectionStatus['client']) =>
+  record?.message ?? (record?.http ? `HTTP ${record.http.status}` : record ? 'nothing is wrong' : undefined)
+
+export function describeExpectation(expectation: Expectation): string {
+  if (typeof expectation === 'string') return expectation
+  const { words = {}, ...refusal } = expectation
+  const parts = Object.entries(words).map(([end, text]) => `${end} says ${JSON.stringify(text)}`)
+  return [describe({ outcome: 'refused', ...refusal }), ...parts].join(', ')
+}

@@ -1,0 +1,28 @@
+/** One JSON document when everything is done. */
+import { apiVersion } from '#mesh/state.ts'
+import { complaints, type Reporter, type ReporterOptions, totals } from './reporter.ts'
+
+export function json({ write }: ReporterOptions): Reporter {
+  return {
+    begin() {},
+    result() {},
+    end(results) {
+      const items = results.map(result => {
+        const { scenario, ok, seconds, phases, kept } = result
+        const { name, group, file, title } = scenario
+        return {
+          name,
+          group,
+          file,
+          title,
+          ok,
+          seconds: Math.round(seconds * 1000) / 1000,
+          problems: complaints(result),
+          phases,
+          ...(kept ? { kept } : {}),
+        }
+      })
+      write(`${JSON.stringify({ apiVersion, kind: 'ScenarioReport', ...totals(results), items }, null, 2)}\n`)
+    },
+  }
+}

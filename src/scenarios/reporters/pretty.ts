@@ -1,0 +1,27 @@
+/** For people: a line a scenario, and everything that is not as expected, at both ends. */
+import { complaints, phaseWords, type Reporter, type ReporterOptions, totals } from './reporter.ts'
+
+export function pretty({ write, symbol, bold, dim }: ReporterOptions): Reporter {
+  const began = performance.now()
+  return {
+    begin() {},
+    result(result) {
+      const { scenario, ok, seconds, kept } = result
+      write(
+        `${symbol(ok ? 'ok' : 'fail')} ${bold(`${scenario.group}/${scenario.name}`)} ${dim(`${seconds.toFixed(2)} s`)}\n`,
+      )
+      write(`    ${scenario.title}\n`)
+      for (const { phase, text } of complaints(result)) {
+        write(`    ${symbol('fail')} ${phaseWords[phase]}: ${text.replaceAll('\n', '\n    ')}\n`)
+      }
+      if (kept) write(`    left running: trustplane status --dir ${kept}; trustplane down --dir ${kept}\n`)
+    },
+    end(results) {
+      const { passed, failed, dialled } = totals(results)
+      const seconds = ((performance.now() - began) / 1000).toFixed(1)
+      write(
+        `${symbol(failed > 0 ? 'fail' : 'ok')} ${passed} passed, ${failed} failed; ${dialled} connections dialled, in ${seconds} s\n`,
+      )
+    },
+  }
+}
