@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import { type SecureContext, TLSSocket } from 'node:tls'
 import { plainAlert } from './alert-record.ts'
-import { alertName, alerts } from './alerts.ts'
+import { alertOf } from './alerts.ts'
 import { type ClientHello, readFirstRecord } from './client-hello.ts'
 import { joinHostPort } from './errors.ts'
 import { serverFailure } from './handshake-errors.ts'
@@ -96,7 +96,7 @@ function startTls(raw: Socket, address: string, hello: ClientHello | undefined, 
     chosen = acceptor.contextFor(servername)
   } catch (error) {
     // Go's GetCertificate failed: internal_error, before any ServerHello
-    const code = alerts.internalError
+    const code = 80
     raw.on('error', () => {})
     raw.end(plainAlert(code))
     setTimeout(() => raw.destroy(), 200).unref()
@@ -106,7 +106,7 @@ function startTls(raw: Socket, address: string, hello: ClientHello | undefined, 
       refusedBy: 'server',
       layer: 'tls',
       message: (error as Error).message,
-      alert: { code, name: alertName(code), direction: 'sent' },
+      alert: alertOf(code, 'sent'),
     })
     return
   }
@@ -156,7 +156,7 @@ function startTls(raw: Socket, address: string, hello: ClientHello | undefined, 
     if (done) return
     done = true
     clearTimeout(timer)
-    const tls13 = socket.getProtocol() === 'TLSv1.3'
+    const tlsVersion = socket.getProtocol() ?? ''
     const judgement =
       options.clientAuth === 'none'
         ? { certificates: [] }
@@ -165,7 +165,7 @@ function startTls(raw: Socket, address: string, hello: ClientHello | undefined, 
             bundle: options.clientCa?.current(),
             voice,
             now: clock.now(),
-            tls13,
+            tlsVersion,
           })
     const bundle = options.clientCa?.current().file
     const record: HandshakeRecord = {
@@ -173,7 +173,7 @@ function startTls(raw: Socket, address: string, hello: ClientHello | undefined, 
       ...(judgement.certificates.length > 0 ? { peer: judgement.certificates.map(describeCertificate) } : {}),
       ...(bundle ? { bundle } : {}),
       tls: {
-        version: socket.getProtocol() ?? '',
+        version: tlsVersion,
         cipher: socket.getCipher().standardName ?? socket.getCipher().name,
         ...(socket.alpnProtocol ? { alpn: socket.alpnProtocol } : {}),
         resumed: socket.isSessionReused(),
@@ -190,7 +190,7 @@ function startTls(raw: Socket, address: string, hello: ClientHello | undefined, 
         layer: 'tls',
         reason,
         message,
-        ...(sent ? { alert: { code: alert, name: alertName(alert), direction: 'sent' as const } } : {}),
+        ...(sent ? { alert: alertOf(alert, 'sent') } : {}),
       })
       return
     }
@@ -221,6 +221,8 @@ function startTls(raw: Socket, address: string, hello: ClientHello | undefined, 
       record: update => options.records.write({ ...record, time: clock.now().toISOString(), ...update }),
     }
     setPeer(socket, peer)
+    // Node's own servers say so in their 'secure' listener; http2 waits for it (Node 22.23, 24.21, 26.10).
+    Object.assign(socket, { secureConnecting: false })
     acceptor.accepted(raw, socket, peer)
   })
 }

@@ -1,10 +1,10 @@
 /** What the other end is verified with: from a file, read by the rules of the component that reads it, or from memory. */
 import type { Log } from '#log.ts'
-import type { Certificate } from '#x509/types.ts'
+import { type BundleReader, readBundle } from '#x509/pem.ts'
+import type { Certificate, Voice } from '#x509/types.ts'
 import { read } from './identity.ts'
 import { createSource, memorySource } from './source.ts'
 import type { Bundle, BundleSource, Reload } from './types.ts'
-import { type BundleReader, readBundle } from './x509-shim.ts'
 
 export interface FileBundleOptions {
   file: string
@@ -14,6 +14,8 @@ export interface FileBundleOptions {
   log: Log
   /** Kubernetes' name of it, `client-ca-bundle` by default: it stands before the file's name in log lines and errors. */
   name?: string
+  /** Default go1.24. */
+  voice?: Voice
 }
 
 /**
@@ -29,7 +31,15 @@ export function fileBundle(options: FileBundleOptions): BundleSource {
     reload: options.reload === 'handshake' ? 'watch' : options.reload,
     load() {
       const text = read(file)
-      return { roots: readBundle(text, reader, name), file, text }
+      return {
+        roots: readBundle(text, reader, {
+          file,
+          voice: options.voice ?? 'go1.24',
+          ...(options.name ? { purpose: options.name } : {}),
+        }),
+        file,
+        text,
+      }
     },
     same: (a, b) => a.text === b.text,
     onLoaded: () => log.info('Loaded a new CA Bundle and Verifier', { name }),
@@ -45,7 +55,7 @@ export interface MemoryBundle extends BundleSource {
 /** PEM is read as client-go reads it. */
 export function memoryBundle(roots: string | readonly Certificate[], file?: string): MemoryBundle {
   const bundleOf = (given: string | readonly Certificate[]): Bundle => ({
-    roots: typeof given === 'string' ? readBundle(given, 'client-go', file ?? '') : given,
+    roots: typeof given === 'string' ? readBundle(given, 'client-go', file ? { file } : {}) : given,
     ...(file ? { file } : {}),
   })
   const { put, ...source } = memorySource(bundleOf(roots))

@@ -2,7 +2,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { Agent, type Dispatcher } from 'undici'
-import { alertName } from './alerts.ts'
+import { alertOf } from './alerts.ts'
 import { contextMaker } from './context.ts'
 import { dialWords, joinHostPort, RefusedError, UnreachableError } from './errors.ts'
 import { clientFailure, type HandshakeFailure } from './handshake-errors.ts'
@@ -171,18 +171,19 @@ function dial(
     socket.once('secure', () => {
       if (judged) return
       judged = true
+      const tlsVersion = socket.getProtocol() ?? ''
       const presented = judgeServer(presentedBy(socket), {
         bundle,
         name,
         voice,
         now: clock.now(),
         insecureSkipVerify: options.insecureSkipVerify ?? false,
+        tlsVersion,
       })
-      const tls13 = socket.getProtocol() === 'TLSv1.3'
       const more: Partial<HandshakeRecord> = {
         peer: presented.certificates.map(describeCertificate),
         tls: {
-          version: socket.getProtocol() ?? '',
+          version: tlsVersion,
           cipher: socket.getCipher().standardName ?? socket.getCipher().name,
           ...groupOf(socket),
           ...(socket.alpnProtocol ? { alpn: socket.alpnProtocol } : {}),
@@ -192,7 +193,7 @@ function dial(
       if (presented.refused) {
         const { reason, message, alert } = presented.refused
         const sent = refuse('client', socket, raw, keylog, alert)
-        const words = sent ? { alert: { code: alert, name: alertName(alert), direction: 'sent' as const } } : {}
+        const words = sent ? { alert: alertOf(alert, 'sent') } : {}
         refused({ message, refusedBy: 'client', reason, ...words }, more)
         return
       }
@@ -210,7 +211,7 @@ function dial(
         address,
         record: update => options.records.write({ ...ok, time: clock.now().toISOString(), ...update }),
       })
-      watchRefusal(socket, { record: ok, local, tls13, options })
+      watchRefusal(socket, { record: ok, local, options })
       socket.off('error', fail)
       settle(undefined, socket)
     })

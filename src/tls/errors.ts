@@ -4,7 +4,7 @@ import type { End, HandshakeRecord, Layer } from './types.ts'
 
 export interface Alert {
   code: number
-  /** As Go names it: `bad certificate`. */
+  /** RFC 8446's: `bad_certificate`. */
   name: string
   direction: 'sent' | 'received'
 }

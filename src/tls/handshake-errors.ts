@@ -1,7 +1,8 @@
 /** What OpenSSL's handshake errors are in Go's words, and whose refusal they are. */
+import { reasonOfAlert, remoteError as remoteWords } from '#x509/alerts.ts'
 import type { Reason } from '#x509/reasons.ts'
 import type { Voice } from '#x509/types.ts'
-import { alertName, reasonOfAlert, receivedAlert } from './alerts.ts'
+import { alertOf, receivedAlert } from './alerts.ts'
 import type { ClientHello } from './client-hello.ts'
 import type { Alert } from './errors.ts'
 import type { End } from './types.ts'
@@ -13,8 +14,7 @@ export interface HandshakeFailure {
   alert?: Alert
 }
 
-const received = (code: number): Alert => ({ code, name: alertName(code), direction: 'received' })
-const sent = (code: number): Alert => ({ code, name: alertName(code), direction: 'sent' })
+const sent = (code: number): Alert => alertOf(code, 'sent')
 
 /** The end of the code that Node makes of OpenSSL's reason: [pattern, alert that OpenSSL sends, reason]. */
 const serverErrors: readonly [RegExp, number, Reason][] = [
@@ -125,9 +125,9 @@ export function clientFailure(error: Error | undefined, local: string): Handshak
 export function remoteError(code: number, from: End): HandshakeFailure {
   const reason = reasonOfAlert(code)
   return {
-    message: `remote error: tls: ${alertName(code)}`,
+    message: remoteWords(code),
     refusedBy: from,
     ...(reason ? { reason } : {}),
-    alert: received(code),
+    alert: alertOf(code, 'received'),
   }
 }

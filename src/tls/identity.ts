@@ -1,9 +1,10 @@
 /** One's own certificate and key: from files, read again as the component's original does, or from memory. */
 import { readFileSync } from 'node:fs'
 import type { Log } from '#log.ts'
+import { type KeyPair, readKeyPair } from '#x509/key-pair.ts'
+import type { Voice } from '#x509/types.ts'
 import { createSource, memorySource } from './source.ts'
 import type { Identity, IdentitySource, Reload } from './types.ts'
-import { parseKeyPair } from './x509-shim.ts'
 
 export interface FileIdentityOptions {
   certFile: string
@@ -16,6 +17,8 @@ export interface FileIdentityOptions {
    * `serving-cert::CRT::KEY`. Left out: etcd's and client-go's words.
    */
   name?: string
+  /** Default go1.24. */
+  voice?: Voice
 }
 
 /**
@@ -29,12 +32,13 @@ export function fileIdentity(options: FileIdentityOptions): IdentitySource {
     files: [certFile, keyFile],
     reload: options.reload,
     load() {
-      const certificate = read(certFile)
-      const key = read(keyFile)
-      if (name && (certificate === '' || key === '')) {
-        throw new Error(`missing content for ${name.replaceAll('-', ' ')} "${pair}"`)
-      }
-      return identityOf(certificate, key, certFile)
+      const own = readKeyPair(read(certFile), read(keyFile), {
+        certificateFile: certFile,
+        keyFile,
+        voice: options.voice ?? 'go1.24',
+        ...(name ? { reader: 'kube-apiserver', purpose: name } : {}),
+      })
+      return identityOf(own, certFile)
     },
     same: (a, b) => a.certificate === b.certificate && a.key === b.key,
     onLoaded: () => log.info('Loaded a new cert/key pair', { name: name ? pair : certFile }, name ? 0 : 4),
@@ -55,15 +59,13 @@ export interface MemoryIdentity extends IdentitySource {
   set(certificate: string, key: string): void
 }
 
-/** @throws Error in Go's words when the two do not fit together */
+/** @throws TrustplaneError in Go's words when the two do not fit together */
 export function memoryIdentity(certificate: string, key: string, file?: string): MemoryIdentity {
-  const { put, ...source } = memorySource(identityOf(certificate, key, file))
-  return { ...source, set: (newCertificate, newKey) => put(identityOf(newCertificate, newKey, file)) }
+  const { put, ...source } = memorySource(identityOf(readKeyPair(certificate, key), file))
+  return { ...source, set: (newCertificate, newKey) => put(identityOf(readKeyPair(newCertificate, newKey), file)) }
 }
 
-function identityOf(certificate: string, key: string, file?: string): Identity {
-  return { ...parseKeyPair(certificate, key), ...(file ? { file } : {}) }
-}
+const identityOf = (own: KeyPair, file?: string): Identity => ({ ...own, ...(file ? { file } : {}) })
 
 /** Go's os.ReadFile: `open pki/ca.crt: no such file or directory`. */
 export function read(path: string): string {

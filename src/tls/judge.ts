@@ -1,9 +1,12 @@
 /** From what a peer presented to Go's verdict on it: in Go's order, with Go's words for the place, and the alert that Go sends. */
+import { alertFor } from '#x509/alerts.ts'
+import { createVerdictCache } from '#x509/cache.ts'
+import { CertificateParseError } from '#x509/errors.ts'
 import type { Reason } from '#x509/reasons.ts'
 import type { Certificate, Verdict, Voice } from '#x509/types.ts'
-import { alertForVerdict, alerts } from './alerts.ts'
+import { verify } from '#x509/verify.ts'
+import { handshakeKeyError, type Judge, placedMessage } from '#x509/words.ts'
 import type { Bundle } from './types.ts'
-import { parseCertificate, verify } from './x509-shim.ts'
 
 export interface Refused {
   reason: Reason
@@ -22,10 +25,14 @@ export interface Judgement {
 interface Place {
   voice: Voice
   now: Date
+  tlsVersion: string
 }
 
-/** crypto/tls since Go 1.22: checkKeySize. */
-const maxRsaBits = 8192
+/** The process's own: what it rests on is looked at each time, so listeners and dialers may share it. */
+const cache = createVerdictCache()
+
+/** alert decrypt_error: crypto/tls sends it when the handshake's signature cannot be verified. */
+const decryptError = 51
 
 /**
  * A server's judgement of what a client presented: processCertsFromClient of Go's crypto/tls.
@@ -33,118 +40,77 @@ const maxRsaBits = 8192
  */
 export function judgeClient(
   chain: readonly Uint8Array[],
-  options: Place & { clientAuth: 'request' | 'require'; bundle: Bundle | undefined; tls13: boolean },
+  options: Place & { clientAuth: 'request' | 'require'; bundle: Bundle | undefined },
 ): Judgement {
   const { voice, now, bundle, clientAuth } = options
+  const judge: Judge & Place = { end: 'server', ...options }
   if (chain.length === 0) {
     if (clientAuth === 'request') return { certificates: [] }
-    return {
-      certificates: [],
-      refused: {
-        reason: 'no-certificate',
-        message: "tls: client didn't provide a certificate",
-        alert: options.tls13 && voice !== 'go1.19' ? alerts.certificateRequired : alerts.badCertificate,
-      },
-    }
+    return refusal([], verify({ chain: [], roots: [], usage: 'clientAuth', now, voice }), judge)
   }
-  const parsed = parseAll(chain, voice, 'client')
-  if (parsed.refused || !bundle) return parsed
-  const verdict = verify({ chain: parsed.certificates, roots: bundle.roots, usage: 'clientAuth', now, voice })
-  if (verdict.verdict === 'accept' || clientAuth === 'request') return { certificates: parsed.certificates, verdict }
-  const prefix =
-    voice === 'go1.19' ? 'tls: failed to verify client certificate: ' : 'tls: failed to verify certificate: '
-  return {
-    certificates: parsed.certificates,
-    verdict,
-    refused: {
-      reason: verdict.reason,
-      message: prefix + verdict.message,
-      alert: alertForVerdict(verdict.message, voice),
-    },
-  }
+  const parsed = parseAll(chain, judge, 'clientAuth')
+  if (parsed.refused || !bundle) return parsed.refused ? parsed : signed(parsed, judge)
+  const { certificates } = parsed
+  const verdict = cache.verify({ chain: certificates, roots: bundle.roots, usage: 'clientAuth', now, voice })
+  if (verdict.verdict === 'reject' && clientAuth === 'require') return refusal(certificates, verdict, judge)
+  return signed({ certificates, verdict }, judge)
 }
 
-/** A client's judgement of what a server presented: verifyServerCertificate of Go's crypto/tls. A Go client always says bad_certificate. */
+/** A client's judgement of what a server presented: verifyServerCertificate of Go's crypto/tls. */
 export function judgeServer(
   chain: readonly Uint8Array[],
   options: Place & { bundle: Bundle; name: string; insecureSkipVerify?: boolean },
 ): Judgement {
   const { voice, now, bundle, name } = options
-  const parsed = parseAll(chain, voice, 'server')
-  if (parsed.refused || options.insecureSkipVerify) return parsed
-  const verdict = verify({ chain: parsed.certificates, roots: bundle.roots, usage: 'serverAuth', name, now, voice })
-  if (verdict.verdict === 'accept') return { certificates: parsed.certificates, verdict }
-  return {
-    certificates: parsed.certificates,
-    verdict,
-    refused: {
-      reason: verdict.reason,
-      // crypto/tls CertificateVerificationError came with Go 1.20
-      message: voice === 'go1.19' ? verdict.message : `tls: failed to verify certificate: ${verdict.message}`,
-      alert: alerts.badCertificate,
-    },
-  }
+  const judge: Judge & Place = { end: 'client', ...options }
+  const parsed = parseAll(chain, judge, 'serverAuth')
+  if (parsed.refused || options.insecureSkipVerify) return parsed.refused ? parsed : signed(parsed, judge)
+  const { certificates } = parsed
+  const verdict = cache.verify({ chain: certificates, roots: bundle.roots, usage: 'serverAuth', name, now, voice })
+  if (verdict.verdict === 'reject') return refusal(certificates, verdict, judge)
+  return signed({ certificates, verdict }, judge)
 }
 
-/** Every one of them, in order, needed or not: the first that cannot be parsed or is too large ends it. */
-function parseAll(chain: readonly Uint8Array[], voice: Voice, from: 'client' | 'server'): Judgement {
+/** Every one of them, in order, needed or not: what Go cannot parse, or an RSA key that is too large, ends it in every mode. */
+function parseAll(chain: readonly Uint8Array[], judge: Judge & Place, usage: 'clientAuth' | 'serverAuth'): Judgement {
   const certificates: Certificate[] = []
-  for (const der of chain) {
-    let certificate: Certificate
-    try {
-      certificate = parseCertificate(der)
-    } catch (error) {
-      const message = (error as Error).message
-      return {
-        certificates,
-        refused: {
-          reason: 'malformed',
-          message:
-            from === 'client'
-              ? `tls: failed to parse client certificate: ${message}`
-              : `tls: failed to parse certificate from server: ${message}`,
-          alert: alerts.badCertificate,
-        },
-      }
-    }
-    certificates.push(certificate)
-    if (voice !== 'go1.19' && rsaBits(certificate) > maxRsaBits) {
-      return {
-        certificates,
-        refused: {
-          reason: 'weak-key',
-          message: `tls: ${from} sent certificate containing RSA key larger than ${maxRsaBits} bits`,
-          alert: alerts.badCertificate,
-        },
-      }
-    }
+  try {
+    for (const der of chain) certificates.push(cache.parse(der, judge.voice))
+  } catch (error) {
+    if (!(error instanceof CertificateParseError)) throw error
+    // the same again, for the words
+    return refusal(certificates, verify({ chain, roots: [], usage, now: judge.now, voice: judge.voice }), judge)
+  }
+  const large = certificates.some(
+    ({ details }) => details.publicKey.algorithm === 'RSA' && details.publicKey.bits > 8192,
+  )
+  if (large && judge.voice !== 'go1.19') {
+    return refusal(
+      certificates,
+      verify({ chain: certificates, roots: [], usage, now: judge.now, voice: judge.voice }),
+      judge,
+    )
   }
   return { certificates }
 }
 
-/** Of the modulus; 0 for other keys. The SPKI of an RSA key is little more than the modulus, so most need no closer look. */
-function rsaBits(certificate: Certificate): number {
-  if (certificate.publicKeyAlgorithm !== 'RSA' || certificate.subjectPublicKeyInfo.length < 200) return 0
-  return rsaModulusBits(certificate.subjectPublicKeyInfo)
+/** What is left when the chain is fine: keys with which crypto/rsa verifies nothing. */
+function signed(judgement: Judgement, judge: Judge): Judgement {
+  const [leaf] = judgement.certificates
+  const message = leaf && handshakeKeyError(leaf, judge)
+  if (!message) return judgement
+  return { ...judgement, refused: { reason: 'weak-key', message, alert: decryptError } }
 }
 
-/** SEQUENCE { AlgorithmIdentifier, BIT STRING { SEQUENCE { INTEGER modulus, INTEGER exponent } } }, already found well-formed by the parser. */
-function rsaModulusBits(spki: Uint8Array): number {
-  const header = (at: number): [start: number, length: number] => {
-    const first = spki[at + 1]!
-    if (first < 0x80) return [at + 2, first]
-    let length = 0
-    for (let i = 0; i < (first & 0x7f); i++) length = length * 256 + spki[at + 2 + i]!
-    return [at + 2 + (first & 0x7f), length]
+function refusal(certificates: Certificate[], verdict: Verdict, judge: Judge & Place): Judgement {
+  if (verdict.verdict === 'accept') return { certificates, verdict }
+  return {
+    certificates,
+    verdict,
+    refused: {
+      reason: verdict.reason,
+      message: placedMessage(verdict, judge),
+      alert: alertFor(verdict, judge),
+    },
   }
-  const [inside] = header(0)
-  const [algorithm, algorithmLength] = header(inside)
-  const [bits] = header(algorithm + algorithmLength)
-  const [key] = header(bits + 1)
-  let [modulus, length] = header(key)
-  while (length > 0 && spki[modulus] === 0) {
-    modulus++
-    length--
-  }
-  return length === 0 ? 0 : (length - 1) * 8 + (32 - Math.clz32(spki[modulus]!))
 }

@@ -12,7 +12,6 @@ interface Context {
   record: HandshakeRecord
   /** `127.0.0.1:50000->127.0.0.1:2379` */
   local: string
-  tls13: boolean
   options: DialOptions
 }
 

@@ -215,7 +215,7 @@ export const reasons = [
     summary: 'the other end presented no certificate',
     texts: both("tls: client didn't provide a certificate", 'tls: received empty certificates message'),
     // TLS 1.2 knows no certificate_required: 42 there
-    alert: { server: { 'go1.24': 116, 'go1.19': 116 }, client: 42 },
+    alert: { server: { 'go1.24': 116, 'go1.19': 42 }, client: 42 },
     cause: 'no client certificate is configured, or its key type is not one that the server asked for',
     fix: 'configure the client certificate and key (--cert and --key, kubeconfig, --etcd-certfile)',
   },

@@ -12,7 +12,8 @@ import { createTlsListener } from '#tls/listen.ts'
 import { memoryRecords } from '#tls/records.ts'
 import type { DialOptions, ListenOptions, TlsListener } from '#tls/types.ts'
 
-x509.cryptoProvider.set(webcrypto as Crypto)
+x509.cryptoProvider.set(webcrypto)
+type KeyPair = webcrypto.CryptoKeyPair
 const p256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
 export interface Issued {
@@ -27,7 +28,7 @@ export interface IssueOptions {
   notBefore?: Date
   notAfter?: Date
   organizations?: string[]
-  algorithm?: EcKeyGenParams | RsaHashedKeyGenParams
+  algorithm?: webcrypto.EcKeyGenParams | webcrypto.RsaHashedKeyGenParams
   serial?: string
   ca?: boolean
 }
@@ -42,9 +43,17 @@ const ekus = { serverAuth: x509.ExtendedKeyUsage.serverAuth, clientAuth: x509.Ex
 const day = 86_400_000
 let serials = 1000
 
-export async function throwawayCa(commonName = 'ca', parent?: { cert: x509.X509Certificate; keys: CryptoKeyPair }): Promise<Authority> {
-  const keys = (await webcrypto.subtle.generateKey(p256, true, ['sign', 'verify'])) as CryptoKeyPair
-  const make = async (name: string, subjectKeys: CryptoKeyPair, issuer: { cert?: x509.X509Certificate; keys: CryptoKeyPair }, options: IssueOptions) => {
+export async function throwawayCa(
+  commonName = 'ca',
+  parent?: { cert: x509.X509Certificate; keys: KeyPair },
+): Promise<Authority> {
+  const keys = (await webcrypto.subtle.generateKey(p256, true, ['sign', 'verify'])) as KeyPair
+  const make = async (
+    name: string,
+    subjectKeys: KeyPair,
+    issuer: { cert?: x509.X509Certificate; keys: KeyPair },
+    options: IssueOptions,
+  ) => {
     const now = Date.now()
     return x509.X509CertificateGenerator.create({
       serialNumber: options.serial ?? (serials++).toString(16).padStart(4, '0'),
@@ -56,7 +65,11 @@ export async function throwawayCa(commonName = 'ca', parent?: { cert: x509.X509C
       publicKey: subjectKeys.publicKey,
       signingKey: issuer.keys.privateKey,
       extensions: options.ca
-        ? [new x509.BasicConstraintsExtension(true, undefined, true), new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.digitalSignature, true), await x509.SubjectKeyIdentifierExtension.create(subjectKeys.publicKey)]
+        ? [
+            new x509.BasicConstraintsExtension(true, undefined, true),
+            new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.digitalSignature, true),
+            await x509.SubjectKeyIdentifierExtension.create(subjectKeys.publicKey),
+          ]
         : [
             new x509.BasicConstraintsExtension(false, undefined, true),
             new x509.ExtendedKeyUsageExtension((options.usages ?? ['serverAuth', 'clientAuth']).map(u => ekus[u])),
@@ -72,15 +85,23 @@ export async function throwawayCa(commonName = 'ca', parent?: { cert: x509.X509C
           ],
     })
   }
-  const cert = await make(commonName, keys, { ...(parent ? { cert: parent.cert } : {}), keys: parent?.keys ?? keys }, { ca: true })
-  const pem = async (c: x509.X509Certificate, pair: CryptoKeyPair): Promise<Issued> => ({
+  const cert = await make(
+    commonName,
+    keys,
+    { ...(parent ? { cert: parent.cert } : {}), keys: parent?.keys ?? keys },
+    { ca: true },
+  )
+  const pem = async (c: x509.X509Certificate, pair: KeyPair): Promise<Issued> => ({
     cert: `${c.toString('pem')}\n`,
     key: `${x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', pair.privateKey), 'PRIVATE KEY')}\n`,
   })
   return {
     ...(await pem(cert, keys)),
     async issue(name, options = {}) {
-      const leafKeys = (await webcrypto.subtle.generateKey(options.algorithm ?? p256, true, ['sign', 'verify'])) as CryptoKeyPair
+      const leafKeys = (await webcrypto.subtle.generateKey(options.algorithm ?? p256, true, [
+        'sign',
+        'verify',
+      ])) as KeyPair
       return pem(await make(name, leafKeys, { cert, keys }, options), leafKeys)
     },
     sub: name => throwawayCa(name, { cert, keys }),

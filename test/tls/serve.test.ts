@@ -1,10 +1,9 @@
 import { fastify } from 'fastify'
 import t from 'tap'
 import { request } from 'undici'
-import { createDialer } from '#tls/dial.ts'
 import { peerOf } from '#tls/peer.ts'
 import { serverFactory } from '#tls/serve.ts'
-import { startListener, dialerTo, throwawayPki } from './mesh.ts'
+import { dialerTo, startListener, throwawayPki } from './mesh.ts'
 
 const pki = await throwawayPki()
 
@@ -23,7 +22,9 @@ for (const http2 of [false, true]) {
       },
     })
     const { dialer, records: clientRecords } = dialerTo(t, pki, { alpn: http2 ? ['h2'] : ['http/1.1'] })
-    const { statusCode, body } = await request(`https://127.0.0.1:${listener.address.port}/`, { dispatcher: dialer.agent })
+    const { statusCode, body } = await request(`https://127.0.0.1:${listener.address.port}/`, {
+      dispatcher: dialer.agent,
+    })
     t.equal(statusCode, 200)
     t.strictSame(await body.json(), {
       version: http2 ? '2.0' : '1.1',
