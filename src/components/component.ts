@@ -22,6 +22,8 @@ export interface ComponentContext {
   voice: Voice
   log: Log
   records: RecordSink
+  /** Aborted when nobody wants it any more: a `start` that still waits for something (etcd) gives up. */
+  signal?: AbortSignal
 }
 
 export interface RunningComponent {
