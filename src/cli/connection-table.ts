@@ -18,10 +18,7 @@ export function connectionColumns(style: Style, now: Date): Column<ConnectionSta
   return [
     { header: 'FROM', value: row => row.from },
     { header: 'TO', value: row => row.to },
-    {
-      header: 'STATE',
-      value: row => `${style.symbol(states[row.outcome])} ${style.paint(states[row.outcome], row.outcome)}`,
-    },
+    { header: 'STATE', value: row => stateOf(row, style) },
     { header: 'REFUSED BY', value: row => row.refusedBy ?? '–' },
     { header: 'LAYER', value: row => row.layer ?? '–' },
     { header: 'REASON', value: row => row.reason ?? '–' },
@@ -33,6 +30,14 @@ export function connectionColumns(style: Style, now: Date): Column<ConnectionSta
     { header: 'SERVER SAYS', value: row => saysOf(row.server), wide: true },
     { header: 'DECIDED BY', value: row => row.decidedBy ?? '–', wide: true },
   ]
+}
+
+/** A server that lets the client in and then fails by itself (500, 503) is no refusal, but not well either. */
+function stateOf(row: ConnectionStatus, style: Style): string {
+  const status = (row.client?.http ?? row.server?.http)?.status ?? 0
+  const failing = row.outcome === 'ok' && status >= 500
+  const state = failing ? 'warn' : states[row.outcome]
+  return `${style.symbol(state)} ${style.paint(state, failing ? `ok, then ${status}` : row.outcome)}`
 }
 
 const shown = (certificate: { subject: string; notAfter: string } | undefined) =>
