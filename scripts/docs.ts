@@ -1,0 +1,131 @@
+/**
+ * `npm run docs` writes the generated blocks of README.md and docs/*.md from the tables that they show, and docs/cli.md from `--help`.
+ * `npm run docs -- --check` only says what is not up to date (exit 1). test/docs.test.ts does the same.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parse } from 'yaml'
+import { errorCodes, exitCodes } from '../src/errors.ts'
+import { connections } from '../src/mesh/connections.ts'
+import { defaultPorts } from '../src/mesh/ports.ts'
+import { reasons } from '../src/x509/reasons.ts'
+
+const path = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
+
+/** Each block by its name, as it should be now. */
+const blocks: Record<string, () => string> = {
+  connections: () =>
+    table(
+      ['from', 'to', 'port', "client's certificate", 'the server checks it with', 'refused by', 'what people notice'],
+      connections.map(row => [
+        row.from,
+        row.to,
+        String(defaultPorts[row.port]),
+        row.clientCertificate?.name ?? 'none',
+        row.serverTrust ? `\`${row.serverTrust.flag}\`` : '–',
+        row.refusal ?? '–',
+        row.notice,
+      ]),
+    ),
+  reasons: () =>
+    table(
+      ['reason', 'what happened', 'words', 'alert', 'fix'],
+      reasons.map(row => [
+        `\`${row.reason}\``,
+        row.summary,
+        row.texts['go1.24'][0] ? `\`${row.texts['go1.24'][0]}\`` : '–',
+        String(row.alert.server['go1.24'] ?? '–'),
+        row.fix,
+      ]),
+    ),
+  plans: () =>
+    table(
+      ['plan', 'what it is'],
+      yamlFiles('certs').map(file => [`[${nameOf(file)}](${file})`, String(read(file).description ?? '')]),
+    ),
+  scenarios: () =>
+    table(
+      ['scenario', 'what happens'],
+      yamlFiles('scenarios').map(file => [`[${nameOf(file)}](${file})`, String(read(file).title ?? '')]),
+    ),
+  errors: () =>
+    table(
+      ['code', 'exit', 'meaning'],
+      Object.entries(errorCodes).map(([code, { exit, summary }]) => [`\`${code}\``, String(exitCodes[exit]), summary]),
+    ),
+}
+
+/** docs/cli.md, whole. */
+function commandReference(): string {
+  const help = (...words: string[]) => {
+    const { stdout, status, stderr } = spawnSync(process.execPath, [path('bin/trustplane.js'), ...words, '--help'], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, COLUMNS: '120' },
+    })
+    if (status !== 0) throw new Error(`trustplane ${words.join(' ')} --help ended with ${status}: ${stderr}`)
+    return stdout.trim()
+  }
+  const section = (words: string[], depth = '##'): string => {
+    const text = help(...words)
+    const commands = /^Commands:\n((?: {2,}.*\n?)+)/m.exec(text)?.[1] ?? ''
+    const names = [...commands.matchAll(/^ {2}([a-z][\w-]*)/gm)].map(match => match[1]!).filter(name => name !== 'help')
+    const below = words.length === 0 ? [] : names.map(name => section([...words, name], `${depth}#`))
+    return [
+      `${depth} trustplane${words.map(word => ` ${word}`).join('')}\n\n\`\`\`text\n${text}\n\`\`\`\n`,
+      ...below,
+    ].join('\n')
+  }
+  const commands = [...help().matchAll(/^ {2,4}([a-z][\w-]*) {2,}\S/gm)].map(match => match[1]!)
+  return `# The command line\n\nMade from \`--help\` by \`npm run docs\`.\n\n${section([])}\n${commands
+    .filter(name => name !== 'help')
+    .map(name => section([name]))
+    .join('\n')}`
+}
+
+const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ').trim()
+const table = (headers: string[], rows: string[][]) =>
+  [headers, headers.map(() => '---'), ...rows].map(row => `| ${row.map(cell).join(' | ')} |`).join('\n')
+const read = (file: string) => parse(readFileSync(path(file), 'utf8')) as Record<string, unknown>
+const nameOf = (file: string) => relative(file.split('/')[0]!, file).replace(/\.yaml$/, '')
+const yamlFiles = (folder: string) =>
+  readdirSync(path(folder), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.yaml'))
+    .map(name => `${folder}/${name}`)
+    .sort()
+
+/** Files that are not as they should be, with how they should be. */
+export function staleDocuments(): Map<string, string> {
+  const stale = new Map<string, string>()
+  const documents = [
+    'README.md',
+    ...readdirSync(path('docs'))
+      .filter(name => name.endsWith('.md') && name !== 'cli.md')
+      .map(name => `docs/${name}`),
+  ]
+  for (const file of documents) {
+    const before = readFileSync(path(file), 'utf8')
+    const after = before.replace(/<!-- generated: (\S+) -->\n[\s\S]*?<!-- \/generated -->/g, (whole, name: string) => {
+      const make = blocks[name]
+      return make ? `<!-- generated: ${name} -->\n${make()}\n<!-- /generated -->` : whole
+    })
+    if (after !== before) stale.set(file, after)
+  }
+  const reference = commandReference()
+  if (!existsSync(path('docs/cli.md')) || readFileSync(path('docs/cli.md'), 'utf8') !== reference)
+    stale.set('docs/cli.md', reference)
+  return stale
+}
+
+if (import.meta.main) {
+  const stale = staleDocuments()
+  for (const [file, text] of stale) {
+    if (process.argv.includes('--check')) console.log(`${file} is not up to date: run \`npm run docs\``)
+    else {
+      writeFileSync(path(file), text)
+      console.log(`${file} written`)
+    }
+  }
+  process.exitCode = process.argv.includes('--check') && stale.size > 0 ? 1 : 0
+}
