@@ -106,17 +106,29 @@ export class LeaderElection extends EventEmitter<Events> {
     while (!signal.aborted) {
       await pause(retryPeriodMs, signal)
       if (signal.aborted) break
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(renewDeadlineMs)])
-      let renewed = await this.#tryAcquireOrRenew(deadline)
-      while (!renewed && !deadline.aborted) {
-        await pause(retryPeriodMs, deadline)
-        if (!deadline.aborted) renewed = await this.#tryAcquireOrRenew(deadline)
-      }
+      const renewed = await this.#renewInTime(renewDeadlineMs, retryPeriodMs)
       if (renewed || signal.aborted) continue
       log.error('Failed to renew lease', 'context deadline exceeded', { lock: this.#lock })
       return
     }
     await this.#release()
+  }
+
+  async #renewInTime(deadlineMs: number, retryMs: number): Promise<boolean> {
+    const deadline = new AbortController()
+    const expire = () => deadline.abort()
+    const timer = setTimeout(expire, deadlineMs)
+    this.#stop.signal.addEventListener('abort', expire, { once: true })
+    try {
+      while (!deadline.signal.aborted) {
+        if (await this.#tryAcquireOrRenew(deadline.signal)) return true
+        await pause(retryMs, deadline.signal)
+      }
+      return false
+    } finally {
+      clearTimeout(timer)
+      this.#stop.signal.removeEventListener('abort', expire)
+    }
   }
 
   async #release(): Promise<void> {
@@ -148,7 +160,10 @@ export class LeaderElection extends EventEmitter<Events> {
       leaseTransitions: 0,
     }
     // While we lead, what we wrote last is what is there: one PUT is enough.
-    if (this.isLeader && this.#observed) {
+    if (
+      this.#observed?.spec?.holderIdentity === this.identity &&
+      performance.now() < this.#observedAt + leaseDurationMs
+    ) {
       try {
         this.#observe(await client.update(resources.leases, this.#renewed(this.#observed, spec), { signal }))
         return true

@@ -49,6 +49,16 @@ export interface Transport {
   close(): Promise<void>
 }
 
+/**
+ * undici frees a connection one turn of the event loop after its answer ended; who asked at once would get a second connection.
+ * (undici 8.12, client-h1.js onMessageComplete)
+ */
+async function reusable<T>(answer: Promise<T>): Promise<T> {
+  const value = await answer
+  await new Promise(setImmediate)
+  return value
+}
+
 // Go's http.Transport in client-go and the apiserver's IdleTimeout: 90 s.
 const idleMs = 90_000
 
@@ -81,15 +91,17 @@ export function createTransport({ dialer, server, onAnswer, connections }: Trans
         )
       },
     })
-    if (!onAnswer) return client
-    return client.compose(dispatch => (options, handler) => {
-      const told: Dispatcher.DispatchHandler = Object.create(handler)
-      told.onResponseStart = (controller, status, headers, text) => {
-        if (socket && status >= 200) onAnswer(socket, { status, method: options.method, path: options.path })
-        handler.onResponseStart?.(controller, status, headers, text)
-      }
-      return dispatch(options, told)
-    })
+    if (onAnswer) {
+      const dispatch = client.dispatch.bind(client)
+      client.dispatch = (options, handler) =>
+        dispatch(
+          options,
+          told(handler, status => {
+            if (socket) onAnswer(socket, { status, method: options.method, path: options.path })
+          }),
+        )
+    }
+    return client
   }
 
   async function once(request: TransportRequest): Promise<RawAnswer> {
@@ -105,8 +117,8 @@ export function createTransport({ dialer, server, onAnswer, connections }: Trans
       status: statusCode,
       headers,
       stream: body,
-      text: () => body.text(),
-      json: <T>() => body.json() as Promise<T>,
+      text: () => reusable(body.text()),
+      json: <T>() => reusable(body.json() as Promise<T>),
     }
   }
 
@@ -124,6 +136,22 @@ export function createTransport({ dialer, server, onAnswer, connections }: Trans
       }
     },
     close: () => pool.destroy().then(() => {}),
+  }
+}
+
+/** The same handler, whose answer's status is told first. */
+function told(handler: Dispatcher.DispatchHandler, onStatus: (status: number) => void): Dispatcher.DispatchHandler {
+  return {
+    onRequestStart: (controller, context) => handler.onRequestStart?.(controller, context),
+    onRequestUpgrade: (controller, status, headers, socket) =>
+      handler.onRequestUpgrade?.(controller, status, headers, socket),
+    onResponseStart(controller, status, headers, text) {
+      if (status >= 200) onStatus(status)
+      handler.onResponseStart?.(controller, status, headers, text)
+    },
+    onResponseData: (controller, chunk) => handler.onResponseData?.(controller, chunk),
+    onResponseEnd: (controller, trailers) => handler.onResponseEnd?.(controller, trailers),
+    onResponseError: (controller, error) => handler.onResponseError?.(controller, error),
   }
 }
 

@@ -172,7 +172,7 @@ t.test('identity, 401 and 403 are those of a real kube-apiserver', async t => {
       t.equal(answer.status, row.status)
       for (const line of row.headers) {
         const [name, value] = line.split(': ')
-        t.equal(answer.headers[name!.toLowerCase()], value, name)
+        t.equal(answer.headers[name!.toLowerCase()], value, name ?? '')
       }
       if (!row.headers.some(line => line.startsWith('X-Content-Type-Options')))
         t.equal(answer.headers['x-content-type-options'], undefined)

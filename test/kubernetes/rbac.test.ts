@@ -239,7 +239,7 @@ t.test('the tables name every object once, and every binding a role that is ther
   for (const { roleRef, metadata } of [...clusterRoleBindings, ...roleBindings, ...kubeadmBindings]) {
     t.ok(
       known.has(roleRef.kind === 'Role' ? `Role/${metadata.namespace}/${roleRef.name}` : `ClusterRole/${roleRef.name}`),
-      metadata.name,
+      metadata.name ?? '',
     )
   }
 })
