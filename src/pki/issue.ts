@@ -3,19 +3,31 @@ import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } fr
 import type { Clock } from '#clock.ts'
 import { parseDuration } from '#clock.ts'
 import { TrustplaneError } from '#errors.ts'
-import { type CertificateContent, issueCertificate, type Signer } from './certificates.ts'
+import type { CertificateContent, Signer } from './certificates.ts'
 import { generateKey, privateKeyPem } from './keys.ts'
 import { readKubeconfigIdentity, renderKubeconfig } from './kubeconfig.ts'
 import { trustFile } from './lookup.ts'
-import { issueSelfSigned } from './self-signed.ts'
 import type { TrustSlot } from './trust-slots.ts'
 import type { AuthoritySpec, Issuance, PkiFiles, Plan } from './types.ts'
 import { fillUnixTime } from './variables.ts'
-import { loadX509 } from './x509.ts'
 
 /** `.crt` files are for everybody, keys and kubeconfigs for their owner alone. */
 const publicMode = 0o644
 const privateMode = 0o600
+
+let issuers: Promise<Pick<typeof import('./certificates.ts'), 'issueCertificate'> & typeof import('./self-signed.ts')>
+
+/** The libraries that make certificates are large: they are loaded when first needed, or by an early call while something else happens. */
+export function loadIssuers() {
+  issuers ??= (async () => {
+    const [{ issueCertificate }, { issueSelfSigned }] = await Promise.all([
+      import('./certificates.ts'),
+      import('./self-signed.ts'),
+    ])
+    return { issueCertificate, issueSelfSigned }
+  })()
+  return issuers
+}
 
 /**
  * @param kept files that are there already and stay, path → content: their certificates and keys are used, not made again
@@ -29,7 +41,7 @@ export async function issuePki(
 ): Promise<PkiFiles> {
   const now = clock.now()
   const files: PkiFiles = new Map()
-  const [keys] = await Promise.all([makeKeys(plan, kept), loadX509()])
+  const [keys, { issueCertificate, issueSelfSigned }] = await Promise.all([makeKeys(plan, kept), loadIssuers()])
   const certificates = new Map<string, string>()
 
   const certify = async (row: Issuance, authority?: AuthoritySpec): Promise<string> => {
@@ -160,8 +172,8 @@ function signerOf(
   keys: ReadonlyMap<string, KeyObject>,
 ): Signer {
   const key = keys.get(row.issuer)
-  if (key) return { certificate: certificates.get(row.issuer)!, key }
   const authority = plan.authorities.find(({ name }) => name === row.issuer)!
+  if (key) return { certificate: certificates.get(row.issuer)!, key, file: authority.certificateFile }
   throw new TrustplaneError('TP_PKI_CA_KEY_MISSING', `${authority.keyFile} is not there, and ${row.name} needs it`, {
     fix: `put back the key that belongs to ${authority.certificateFile}, or let the external CA sign ${row.file}`,
     at: { file: authority.keyFile },

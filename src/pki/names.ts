@@ -1,5 +1,5 @@
 /** Distinguished names as Go writes them. */
-import type { JsonNameParams } from '@peculiar/x509'
+import { AttributeTypeAndValue, AttributeValue, Name, RelativeDistinguishedName } from '@peculiar/asn1-x509'
 
 export interface Subject {
   /** '' for none. */
@@ -7,20 +7,24 @@ export interface Subject {
   organizations: readonly string[]
 }
 
-/**
- * Go's pkix.Name.ToRDNSequence: every O in one multi-valued RDN, then the CN. The array form takes values as they are, where the
- * text form would let `x, O=system:masters` become a group.
- */
-export function nameOf({ commonName, organizations }: Subject): JsonNameParams {
-  const name: JsonNameParams = []
-  if (organizations.length > 0) name.push({ O: setOrder(organizations).map(stringOf) })
-  if (commonName !== '') name.push({ CN: [stringOf(commonName)] })
-  return name
+const types = { commonName: '2.5.4.3', organization: '2.5.4.10' } as const
+
+/** Go's pkix.Name.ToRDNSequence: every O in one multi-valued RDN, then the CN. */
+export function nameOf({ commonName, organizations }: Subject): Name {
+  const name: RelativeDistinguishedName[] = []
+  if (organizations.length > 0) name.push(rdnOf(types.organization, setOrder(organizations)))
+  if (commonName !== '') name.push(rdnOf(types.commonName, [commonName]))
+  return new Name(name)
 }
 
-/** PrintableString where it can be, else UTF8String: encoding/asn1's choice. */
-function stringOf(value: string): { printableString: string } | { utf8String: string } {
-  return isPrintable(value) ? { printableString: value } : { utf8String: value }
+function rdnOf(type: string, values: readonly string[]): RelativeDistinguishedName {
+  return new RelativeDistinguishedName(
+    values.map(text => {
+      // encoding/asn1's choice of string
+      const value = new AttributeValue(isPrintable(text) ? { printableString: text } : { utf8String: text })
+      return new AttributeTypeAndValue({ type, value })
+    }),
+  )
 }
 
 const isPrintable = (value: string) => /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(value)

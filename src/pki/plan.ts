@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { messageOf, TrustplaneError } from '#errors.ts'
 import { merge, type Section, sections } from './changes.ts'
+import { changes as validateChanges, plan as validatePlan } from './gen/plan-validator.js'
 import { packageRoot } from './package-root.ts'
 import { type Finding, resolvePlan } from './resolve.ts'
 import type { Plan, PlanChanges, PlanDocument } from './types.ts'
@@ -54,7 +55,7 @@ export function planOf(document: PlanDocument, file: string): Plan {
  * @throws TrustplaneError TP_PLAN_INVALID
  */
 export async function applyChanges(plan: Plan, changes: PlanChanges, file = 'changes'): Promise<Plan> {
-  const problems = schemaProblems(await validator('changes'), changes).map(
+  const problems = schemaProblems(validateChanges, changes).map(
     ({ path, message }): PlacedProblem => ({ file, message: `${path.join('.')}: ${message}` }),
   )
   if (problems.length > 0) throw problemsError('TP_PLAN_INVALID', problems)
@@ -68,9 +69,6 @@ export async function applyChanges(plan: Plan, changes: PlanChanges, file = 'cha
   return changed
 }
 
-/** Where the schema is; scenarios refer to its `#/$defs/changes`. */
-export const planSchemaFile = () => join(packageRoot(), 'certs/plan.schema.json')
-
 interface Source {
   yaml: YamlDocument
   document: PlanDocument
@@ -80,7 +78,7 @@ interface Source {
 async function readDocument(text: string, file: string, sources: Source[]): Promise<PlanDocument> {
   const yaml = parseYaml(text, file, 'TP_PLAN_INVALID')
   const document = readable(yaml)
-  const problems = schemaProblems(await validator('plan'), document).map(
+  const problems = schemaProblems(validatePlan, document).map(
     ({ path, message, atKey }): PlacedProblem => ({ file, ...yaml.position(path, atKey), message }),
   )
   const self = resolve(file)
@@ -159,19 +157,4 @@ async function readPlan(file: string): Promise<string> {
       cause,
     })
   }
-}
-
-type Validators = Record<'plan' | 'changes', import('ajv').ValidateFunction>
-let validators: Promise<Validators> | undefined
-
-/** Compiled once, when first needed. */
-async function validator(which: keyof Validators): Promise<import('ajv').ValidateFunction> {
-  validators ??= (async () => {
-    const { Ajv2020 } = await import('ajv/dist/2020.js')
-    const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false })
-    const schema = JSON.parse(await readFile(planSchemaFile(), 'utf8')) as { $id: string }
-    const plan = ajv.compile(schema)
-    return { plan, changes: ajv.compile({ $ref: `${schema.$id}#/$defs/changes` }) }
-  })()
-  return (await validators)[which]
 }

@@ -6,7 +6,9 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '#clock.ts'
-import { nearest, TrustplaneError } from '#errors.ts'
+import { messageOf, nearest, TrustplaneError } from '#errors.ts'
+import { parseCertificate } from '#x509/certificate.ts'
+import type { Certificate } from '#x509/types.ts'
 import { recover, writeTogether } from './atomic-write.ts'
 import { contentToRenew } from './certificate-content.ts'
 import { issueCertificate } from './certificates.ts'
@@ -75,7 +77,7 @@ async function renewOne(dir: string, plan: Plan, row: Row, clock: Clock): Promis
   }
   const old = 'certificateFile' in row ? text : readKubeconfigIdentity(text, join(dir, file)).clientCertificate
   const now = clock.now()
-  const content = await contentToRenew(readCertificate(old, join(dir, file)).raw)
+  const content = contentToRenew(readCertificate(old, join(dir, file)))
   const key = await generateKey(row.keyAlgorithm)
   const notAfter = new Date(Math.floor((now.getTime() + row.validityMs) / 1000) * 1000)
   const leaf = await issueCertificate(
@@ -99,13 +101,13 @@ async function renewOne(dir: string, plan: Plan, row: Row, clock: Clock): Promis
 const blocksOf = (pem: string) =>
   (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(block => `${block}\n`)
 
-function readCertificate(pem: string, path: string): X509Certificate {
+function readCertificate(pem: string, path: string): Certificate {
   try {
-    return new X509Certificate(pem)
+    return parseCertificate(new X509Certificate(pem).raw)
   } catch (cause) {
     throw new TrustplaneError(
       'TP_PEM_INVALID',
-      `${path} holds no certificate that can be read, so nothing can be copied from it`,
+      `${path} holds no certificate that Go would read: ${messageOf(cause)}`,
       {
         fix: 'remove it, and make it anew with `trustplane pki init`',
         at: { file: path },
@@ -138,12 +140,12 @@ async function loadSigner(dir: string, authority: AuthoritySpec) {
   }
   if (key === undefined) return undefined
   const privateKey = createPrivateKey(key)
-  if (!readCertificate(certificate, join(dir, authority.certificateFile)).checkPrivateKey(privateKey)) {
+  if (!new X509Certificate(certificate).checkPrivateKey(privateKey)) {
     throw new TrustplaneError(
       'TP_PKI_EXISTS',
       `${join(dir, authority.keyFile)} does not belong to ${join(dir, authority.certificateFile)}`,
       { fix: `put back the key of ${authority.certificateFile}; nothing was renewed` },
     )
   }
-  return { certificate, key: privateKey }
+  return { certificate, key: privateKey, file: join(dir, authority.certificateFile) }
 }

@@ -1,15 +1,14 @@
 /** Certificates that sign themselves: a component's serving certificate when nobody gave it one. Made with the `selfsigned` library. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
+// selfsigned carries a @peculiar/x509 of its own, which wants it to be there first too
+import 'reflect-metadata'
+import { generate } from 'selfsigned'
 import { type CertificateContent, issueCertificate } from './certificates.ts'
 import { privateKeyPem } from './keys.ts'
-import { loadX509 } from './x509.ts'
 
 /** A certificate's PEM, with a newline at its end. */
 export async function issueSelfSigned(content: CertificateContent, key: KeyObject): Promise<string> {
   if (!isWithinSelfsigned(content, key)) return issueCertificate(content, key, { self: key })
-  // both carry @peculiar/x509, which wants reflect-metadata to be there first
-  await loadX509()
-  const { generate } = await import('selfsigned')
   const { cert } = await generate([{ name: 'commonName', value: content.subject.commonName }], {
     keyType: key.asymmetricKeyType === 'ec' ? 'ec' : 'rsa',
     // by itself it takes SHA-1

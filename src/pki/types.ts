@@ -23,7 +23,7 @@ export const extKeyUsages = [
   'codeSigning',
   'emailProtection',
   'timeStamping',
-  'ocspSigning',
+  'OCSPSigning',
   'anyExtendedKeyUsage',
 ] as const
 export type ExtKeyUsage = (typeof extKeyUsages)[number]
