@@ -46,22 +46,38 @@ export function createCommand(spec: CommandSpec): Command {
   return command
 }
 
-/** Gives a command of any author, and each below it, what all commands have; and TRUSTPLANE_<OPTION> in place of each option. */
-export function completeCommand(command: Command, env: NodeJS.ProcessEnv): void {
-  for (const child of command.commands) completeCommand(child, env)
+/** Gives a command of any author, and each below it, what all commands have. */
+export function completeCommand(command: Command): void {
+  for (const child of command.commands) completeCommand(child)
   if (command.commands.length === 0) {
     for (const make of Object.values(sharedOptions)) {
       const option = make()
       if (!command.options.some(known => known.long === option.long)) command.addOption(option)
     }
   }
-  for (const option of command.options) {
-    const variable = `TRUSTPLANE_${(option.long ?? option.short ?? '').replace(/^-+/, '').toUpperCase().replaceAll('-', '_')}`
-    const takesValue = option.required || option.optional
-    // commander takes a boolean's variable for given whatever its value
-    const isOff = /^(|0|false|no|off)$/i.test(env[variable] ?? '')
-    if (!option.envVar && option.long !== '--version' && (takesValue || !isOff)) option.env(variable)
+  // for --help; commander itself reads the variables only of options that had them when they were added
+  for (const option of command.options) option.env(variableOf(option))
+}
+
+const variableOf = (option: Option) =>
+  `TRUSTPLANE_${(option.long ?? option.short ?? '').replace(/^-+/, '').toUpperCase().replaceAll('-', '_')}`
+
+/** `argv` with a flag for every TRUSTPLANE_<OPTION> that is set, before the flags that were given: the last one counts. */
+export function withEnvironment(root: Command, argv: readonly string[], env: NodeJS.ProcessEnv): string[] {
+  let command = root
+  let depth = 0
+  for (; depth < argv.length; depth++) {
+    const child = command.commands.find(candidate => candidate.name() === argv[depth])
+    if (!child) break
+    command = child
   }
+  const flags = command.options.flatMap(option => {
+    const value = env[variableOf(option)]
+    if (value === undefined) return []
+    if (option.required || option.optional) return [`${option.long}=${value}`]
+    return /^(|0|false|no|off)$/i.test(value) ? [] : [option.long!]
+  })
+  return [...argv.slice(0, depth), ...flags, ...argv.slice(depth)]
 }
 
 export interface ActionContext<Options> {

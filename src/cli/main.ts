@@ -33,13 +33,13 @@ async function runCommand(name: string, argv: readonly string[], io: Io): Promis
       fix: known ? `did you mean \`trustplane ${known}\`?` : 'see `trustplane --help`',
     })
   }
-  const [{ build }, { completeCommand, statusOf }, { Command, CommanderError }] = await Promise.all([
+  const [{ build }, { completeCommand, statusOf, withEnvironment }, { Command, CommanderError }] = await Promise.all([
     entry.load(),
     import('./command.ts'),
     import('commander'),
   ])
   const root = new Command('trustplane').addCommand(build(io))
-  completeCommand(root, io.env)
+  completeCommand(root)
   const settle = (command: InstanceType<typeof Command>) => {
     command.exitOverride().configureOutput({
       writeOut: text => io.stdout.write(text),
@@ -50,7 +50,7 @@ async function runCommand(name: string, argv: readonly string[], io: Io): Promis
   }
   settle(root)
   try {
-    await root.parseAsync([name, ...argv], { from: 'user' })
+    await root.parseAsync(withEnvironment(root, [name, ...argv], io.env), { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok
     // `trustplane pki` alone: commander shows the help on stderr, which is silent here
