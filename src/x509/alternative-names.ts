@@ -10,7 +10,8 @@ import type { Voice } from './types.ts'
 /** An entry of a kind that Go knows; other kinds are ignored. */
 export type AlternativeName =
   | { kind: 'email' | 'dns'; value: string }
-  | { kind: 'uri'; value: string; host: string }
+  /** `shown` is url.URL.String(). */
+  | { kind: 'uri'; value: string; host: string; shown: string }
   | { kind: 'ip'; value: Uint8Array }
 
 const fail = (what: string): never => {
@@ -41,5 +42,5 @@ function parseUri(value: string, voice: Voice): AlternativeName {
   const url = parseUrl(value)
   if (typeof url === 'string') return fail(`cannot parse URI ${quote(value)}: ${url}`)
   if (url.host !== '' && !reverseLabels(url.host, voice)) fail(`cannot parse URI ${quote(value)}: invalid domain`)
-  return { kind: 'uri', value, host: url.host }
+  return { kind: 'uri', value, host: url.host, shown: url.text }
 }

@@ -51,7 +51,7 @@ function parseContent(whole: Uint8Array, voice: Voice): Certificate {
   const spki = new DerReader(subjectPublicKeyInfo, voice).enter(tag.sequence) ?? fail('malformed spki')
   const keyAlgorithmReader = spki.enter(tag.sequence) ?? fail('malformed public key algorithm identifier')
   const keyAlgorithm = readAlgorithm(keyAlgorithmReader)
-  const publicKey = parsePublicKey(keyAlgorithm, spki.bitString() ?? fail('malformed subjectPublicKey'))
+  const publicKey = parsePublicKey(keyAlgorithm, spki.bitString() ?? fail('malformed subjectPublicKey'), voice)
 
   const fields = version === 1 ? undefined : readTail(tbs, version, voice)
   const signature = input.bitString() ?? fail('malformed signature')

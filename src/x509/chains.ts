@@ -5,6 +5,7 @@ import { type Failure, failure } from './failure.ts'
 import { quote, rfc3339 } from './go-format.ts'
 import { checkNameConstraints } from './name-constraints.ts'
 import { equalNames } from './names.ts'
+import { equalKeys } from './public-keys.ts'
 import type { Reason } from './reasons.ts'
 import { checkSignatureFrom } from './signature.ts'
 import type { Certificate, Voice } from './types.ts'
@@ -65,7 +66,7 @@ function isInChain(candidate: Certificate, chain: readonly Certificate[]): boole
   const san = candidate.details.rawSubjectAltName
   for (const certificate of chain) {
     if (!equalNames(candidate.subject, certificate.subject)) continue
-    if (!equalBytes(candidate.subjectPublicKeyInfo, certificate.subjectPublicKeyInfo)) continue
+    if (!equalKeys(candidate.details.publicKey, certificate.details.publicKey)) continue
     const other = certificate.details.rawSubjectAltName
     // Go gives up at the first one of which only one has a SAN
     if (!san || !other) return san === other

@@ -161,15 +161,16 @@ const handlers: Record<string, Handler> = {
 }
 
 function parseBasicConstraints(value: Uint8Array, voice: Voice): { isCa: boolean; pathLength?: number } {
-  const invalid = () => fail('invalid basic constraints')
-  const sequence = new DerReader(value, voice).enter(tag.sequence) ?? invalid()
-  const isCa = sequence.peek() === tag.boolean ? (sequence.boolean() ?? invalid()) : false
+  // Go 1.19 says in which of three places
+  const invalid = (place: string) => fail(`invalid basic constraints${voice === 'go1.19' ? ` ${place}` : ''}`)
+  const sequence = new DerReader(value, voice).enter(tag.sequence) ?? invalid('a')
+  const isCa = sequence.peek() === tag.boolean ? (sequence.boolean() ?? invalid('b')) : false
   if (sequence.peek() !== tag.integer) return { isCa }
-  const length = sequence.integer() ?? invalid()
-  if (BigInt.asIntN(64, length) !== length) invalid()
+  const length = sequence.integer() ?? invalid('c')
+  if (BigInt.asIntN(64, length) !== length) invalid('c')
   if (length >= 0n) return { isCa, pathLength: Number(length) }
-  // Go 1.19 takes a negative number for no limit
-  return voice === 'go1.19' ? { isCa } : invalid()
+  // and takes a negative number for no limit
+  return voice === 'go1.19' ? { isCa } : invalid('c')
 }
 
 /** RFC 5280 §4.2.1.13. Nothing of it is used; only its form is checked. */

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+
 /** How Go prints things: fmt's %q, net.IP.String, time.RFC3339. */
 
 const short: Record<string, string> = {
@@ -12,18 +14,32 @@ const short: Record<string, string> = {
   '\\': '\\\\',
 }
 
-/** strconv.Quote. */
-export function quote(text: string): string {
-  let quoted = '"'
-  for (const char of text) {
-    const code = char.codePointAt(0)!
-    if (short[char]) quoted += short[char]
-    else if (/[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(char)) quoted += char
-    else if (code < 0x20 || code === 0x7f) quoted += `\\x${code.toString(16).padStart(2, '0')}`
-    else if (code < 0x10000) quoted += `\\u${code.toString(16).padStart(4, '0')}`
-    else quoted += `\\U${code.toString(16).padStart(8, '0')}`
+/** strconv.Quote. Bytes are read as UTF-8, and those that are none are shown as \\x.. */
+export function quote(text: string | Uint8Array): string {
+  const parts = typeof text === 'string' ? text : utf8OrBytes(text)
+  return `"${Array.from(parts, quoteChar).join('')}"`
+}
+
+function quoteChar(char: string | number): string {
+  if (typeof char === 'number') return `\\x${hex(char, 2)}`
+  const code = char.codePointAt(0)!
+  if (short[char]) return short[char]
+  if (/[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(char)) return char
+  if (code < 0x20 || code === 0x7f) return `\\x${hex(code, 2)}`
+  return code < 0x10000 ? `\\u${hex(code, 4)}` : `\\U${hex(code, 8)}`
+}
+
+const hex = (code: number, digits: number) => code.toString(16).padStart(digits, '0')
+
+/** Characters, and numbers for bytes that belong to none. */
+function utf8OrBytes(bytes: Uint8Array): (string | number)[] {
+  const parts: (string | number)[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const length = [1, 2, 3, 4].find(size => isUtf8(bytes.subarray(at, at + size))) ?? 0
+    parts.push(length === 0 ? bytes[at]! : Buffer.from(bytes.subarray(at, at + length)).toString('utf8'))
+    at += Math.max(1, length)
   }
-  return `${quoted}"`
+  return parts
 }
 
 /** time.Format(time.RFC3339) of an instant, in a zone that is `offsetMinutes` east of UTC. Fractions are left out, as there. */

@@ -4,6 +4,8 @@ import { quote } from './go-format.ts'
 export interface ParsedUrl {
   /** With port and brackets, percent-decoded; '' when there is none. */
   host: string
+  /** URL.String: written again, which is not always what was read. */
+  text: string
 }
 
 class UrlError extends Error {}
@@ -20,8 +22,8 @@ export function parseUrl(text: string): ParsedUrl | string {
   try {
     const url = parseWithoutFragment(before)
     failed = text
-    unescapePart(fragment, 'other')
-    return url
+    const shown = rewrite(fragment, 'fragment')
+    return fragment === '' ? url : { ...url, text: `${url.text}#${shown}` }
   } catch (error) {
     if (error instanceof UrlError) return `parse ${quote(failed)}: ${error.message}`
     throw error
@@ -30,24 +32,40 @@ export function parseUrl(text: string): ParsedUrl | string {
 
 function parseWithoutFragment(text: string): ParsedUrl {
   for (const char of text) if (char < ' ' || char === '\x7f') fail('net/url: invalid control character in URL')
-  if (text === '*') return { host: '' }
+  if (text === '*') return { host: '', text }
   const { scheme, rest: hierarchy } = splitScheme(text)
-  const query = hierarchy.indexOf('?')
-  let rest = query < 0 ? hierarchy : hierarchy.slice(0, query)
+  const shownScheme = scheme === '' ? '' : `${scheme.toLowerCase()}:`
+  const mark = hierarchy.indexOf('?')
+  const query = mark < 0 ? '' : hierarchy.slice(mark)
+  let rest = mark < 0 ? hierarchy : hierarchy.slice(0, mark)
   if (!rest.startsWith('/')) {
     // opaque, as in mailto:a@b
-    if (scheme !== '') return { host: '' }
+    if (scheme !== '') return { host: '', text: `${shownScheme}${rest}${query}` }
     if (rest.split('/', 1)[0]!.includes(':')) fail('first path segment in URL cannot contain colon')
   }
-  let host = ''
-  if ((scheme !== '' || !rest.startsWith('///')) && rest.startsWith('//')) {
+  const hasAuthority = (scheme !== '' || !rest.startsWith('///')) && rest.startsWith('//')
+  let authority: Authority = { host: '', userinfo: undefined }
+  if (hasAuthority) {
     const slash = rest.indexOf('/', 2)
-    const authority = slash < 0 ? rest.slice(2) : rest.slice(2, slash)
+    authority = parseAuthority(slash < 0 ? rest.slice(2) : rest.slice(2, slash))
     rest = slash < 0 ? '' : rest.slice(slash)
-    host = parseAuthority(authority)
   }
-  unescapePart(rest, 'other')
-  return { host }
+  const path = rewrite(rest, 'path')
+  const { host, userinfo } = authority
+  const start = `${shownScheme}${shownAuthority(authority, scheme !== '' && hasAuthority, path !== '')}`
+  // RFC 3986 §4.2: a first segment with a colon would be taken for a scheme
+  const dot = start === '' && path.split('/', 1)[0]!.includes(':') && userinfo === undefined ? './' : ''
+  return { host, text: `${start}${dot}${path}${query}` }
+}
+
+interface Authority {
+  host: string
+  userinfo: string | undefined
+}
+
+function shownAuthority({ host, userinfo }: Authority, isSchemed: boolean, hasPath: boolean): string {
+  if (host === '' && userinfo === undefined) return isSchemed && hasPath ? '//' : ''
+  return `//${userinfo === undefined ? '' : `${userinfo}@`}${escapePart(host, 'host')}`
 }
 
 function splitScheme(text: string): { scheme: string; rest: string } {
@@ -57,17 +75,15 @@ function splitScheme(text: string): { scheme: string; rest: string } {
   return { scheme, rest: text.slice(scheme.length + 1) }
 }
 
-function parseAuthority(authority: string): string {
+function parseAuthority(authority: string): Authority {
   const at = authority.lastIndexOf('@')
   const host = parseHost(authority.slice(at + 1))
-  if (at >= 0) {
-    const userinfo = authority.slice(0, at)
-    if (!/^[A-Za-z0-9\-._:~!$&'()*+,;=%@]*$/.test(userinfo)) fail('net/url: invalid userinfo')
-    const colon = userinfo.indexOf(':')
-    unescapePart(colon < 0 ? userinfo : userinfo.slice(0, colon), 'other')
-    if (colon >= 0) unescapePart(userinfo.slice(colon + 1), 'other')
-  }
-  return host
+  if (at < 0) return { host, userinfo: undefined }
+  const userinfo = authority.slice(0, at)
+  if (!/^[A-Za-z0-9\-._:~!$&'()*+,;=%@]*$/.test(userinfo)) fail('net/url: invalid userinfo')
+  const colon = userinfo.indexOf(':')
+  const parts = colon < 0 ? [userinfo] : [userinfo.slice(0, colon), userinfo.slice(colon + 1)]
+  return { host, userinfo: parts.map(part => escapePart(unescapePart(part, 'other'), 'userinfo')).join(':') }
 }
 
 const isPort = (text: string) => text === '' || /^:\d*$/.test(text)
@@ -119,4 +135,22 @@ function unescapePart(text: string, mode: 'host' | 'zone' | 'other'): string {
     i += 2
   }
   return plain
+}
+
+/** What shouldEscape leaves as it is, besides letters, digits and -_.~ */
+const plainIn = { host: '!$&\'()*+,;=:[]<>"', userinfo: '$&+,;=', path: '$&+,/:;=@', fragment: '$&+,/:;=?@!()*' }
+
+/** url.escape. */
+function escapePart(text: string, mode: keyof typeof plainIn): string {
+  return text.replace(/[^A-Za-z0-9\-_.~]/g, char =>
+    plainIn[mode].includes(char) ? char : `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  )
+}
+
+/** EscapedPath and EscapedFragment: as it was read when that is a valid encoding, else encoded anew. */
+function rewrite(text: string, mode: 'path' | 'fragment'): string {
+  const escaped = escapePart(unescapePart(text, 'other'), mode)
+  // validEncoded: what shouldEscape leaves, and a few more
+  const isValid = Array.from(text).every(char => "!$&'()*+,;=:@[]%".includes(char) || escapePart(char, mode) === char)
+  return text === escaped || isValid ? text : escaped
 }

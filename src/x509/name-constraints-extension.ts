@@ -59,8 +59,8 @@ function parseSubtrees(der: Uint8Array | null, voice: Voice): { subtrees: Subtre
 }
 
 function ascii(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes).toString('latin1')
-  return isIa5(bytes) ? text : fail(`invalid constraint value: x509: ${quote(text)} cannot be encoded as an IA5String`)
+  if (!isIa5(bytes)) fail(`invalid constraint value: x509: ${quote(bytes)} cannot be encoded as an IA5String`)
+  return Buffer.from(bytes).toString('latin1')
 }
 
 /** A domain, or one with a leading period, which demands at least one more label. */

@@ -112,8 +112,8 @@ function matchMailbox(mailbox: Mailbox, constraint: string, voice: Voice): boole
 }
 
 /** matchURIConstraint: RFC 5280 §4.2.1.10 has a URI without a host name, or with an IP, refused. */
-function matchUri(uri: { value: string; host: string }, constraint: string, voice: Voice): boolean {
-  const shown = quote(uri.value.replace(/^[A-Za-z][A-Za-z0-9+.-]*:/, scheme => scheme.toLowerCase()))
+function matchUri(uri: { shown: string; host: string }, constraint: string, voice: Voice): boolean {
+  const shown = quote(uri.shown)
   let { host } = uri
   if (host === '') throw new CannotMatch(`URI with empty host (${shown}) cannot be matched against constraints`)
   if (host.includes(':') && !host.endsWith(']')) host = withoutPort(host)

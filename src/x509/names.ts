@@ -17,7 +17,7 @@ const shortNames: Record<string, string> = {
 }
 
 /** The order in which pkix.Name.ToRDNSequence lists them: CN and SERIALNUMBER hold one value (the last), the others all. */
-const listed = ['2.5.4.6', '2.5.4.10', '2.5.4.11', '2.5.4.7', '2.5.4.8', '2.5.4.9', '2.5.4.17', '2.5.4.3', '2.5.4.5']
+const listed = ['2.5.4.6', '2.5.4.8', '2.5.4.7', '2.5.4.9', '2.5.4.17', '2.5.4.10', '2.5.4.11', '2.5.4.3', '2.5.4.5']
 const single = new Set(['2.5.4.3', '2.5.4.5'])
 
 /** @param der a Name with its header */

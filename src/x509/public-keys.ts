@@ -1,7 +1,8 @@
 /** Public keys as Go's parsePublicKey reads them: what it refuses, and what is known of a key afterwards. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { type BitString, DerReader, rightAlign, tag } from './der.ts'
+import { type BitString, DerReader, equalBytes, rightAlign, tag } from './der.ts'
 import { CertificateParseError } from './errors.ts'
+import type { Voice } from './types.ts'
 
 export interface AlgorithmIdentifier {
   oid: string
@@ -11,8 +12,8 @@ export interface AlgorithmIdentifier {
 
 export type PublicKey =
   | { algorithm: 'RSA'; modulus: bigint; bits: number; exponent: bigint }
-  | { algorithm: 'ECDSA'; curve: string }
-  | { algorithm: 'Ed25519' }
+  | { algorithm: 'ECDSA'; curve: string; point: Uint8Array }
+  | { algorithm: 'Ed25519'; point: Uint8Array }
   | { algorithm: 'DSA' }
   /** Go parses such a certificate, and refuses to verify anything with its key. */
   | { algorithm: 'unknown' }
@@ -21,17 +22,21 @@ const fail = (what: string): never => {
   throw new CertificateParseError(`x509: ${what}`)
 }
 
-export function parsePublicKey({ oid, parameters }: AlgorithmIdentifier, subjectPublicKey: BitString): PublicKey {
+export function parsePublicKey(
+  { oid, parameters }: AlgorithmIdentifier,
+  subjectPublicKey: BitString,
+  voice: Voice,
+): PublicKey {
   const data = rightAlign(subjectPublicKey)
   switch (oid) {
     case '1.2.840.113549.1.1.1':
       return parseRsa(parameters, data)
     case '1.2.840.10045.2.1':
-      return parseEcdsa(parameters, data)
+      return parseEcdsa(parameters, data, voice)
     case '1.3.101.112':
       if (parameters.length !== 0) fail('Ed25519 key encoded with illegal parameters')
       if (data.length !== 32) fail('wrong Ed25519 public key size')
-      return { algorithm: 'Ed25519' }
+      return { algorithm: 'Ed25519', point: data }
     case '1.2.840.10040.4.1':
       return parseDsa(parameters, data)
     default:
@@ -96,11 +101,11 @@ const curves: Record<string, Curve> = {
   },
 }
 
-function parseEcdsa(parameters: Uint8Array, data: Uint8Array): PublicKey {
-  const curveOid = new DerReader(parameters).oid() ?? fail('invalid ECDSA parameters')
+function parseEcdsa(parameters: Uint8Array, data: Uint8Array, voice: Voice): PublicKey {
+  const curveOid = new DerReader(parameters, voice).oid() ?? fail('invalid ECDSA parameters')
   const curve = curves[curveOid] ?? fail('unsupported elliptic curve')
   if (!isOnCurve(curve, data)) fail('failed to unmarshal elliptic curve point')
-  return { algorithm: 'ECDSA', curve: curve.name }
+  return { algorithm: 'ECDSA', curve: curve.name, point: data }
 }
 
 /** elliptic.Unmarshal: only uncompressed points, coordinates below p, on the curve. */
@@ -110,6 +115,13 @@ function isOnCurve({ bytes, p, b }: Curve, point: Uint8Array): boolean {
   const x = BigInt(`0x${hex.slice(2, 2 + 2 * bytes)}`)
   const y = BigInt(`0x${hex.slice(2 + 2 * bytes)}`)
   return x < p && y < p && (y * y - (x * x * x - 3n * x + b)) % p === 0n
+}
+
+/** PublicKey.Equal: the same key, however it is encoded. Keys that Go has no comparison for are never equal. */
+export function equalKeys(a: PublicKey, b: PublicKey): boolean {
+  if (a.algorithm === 'RSA') return b.algorithm === 'RSA' && a.modulus === b.modulus && a.exponent === b.exponent
+  if (a.algorithm === 'ECDSA') return b.algorithm === 'ECDSA' && a.curve === b.curve && equalBytes(a.point, b.point)
+  return a.algorithm === 'Ed25519' && b.algorithm === 'Ed25519' && equalBytes(a.point, b.point)
 }
 
 const keyObjects = new WeakMap<Uint8Array, KeyObject>()
