@@ -47,6 +47,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/kubeconfig.ts'),
   },
   {
+    name: 'bootstrap',
+    summary: 'apply what kubeadm init applies, to components that `up` did not start',
+    group: 'A control plane',
+    load: () => import('./commands/bootstrap.ts'),
+  },
+  {
     name: 'down',
     summary: 'stop it; no process and no port stays behind',
     group: 'A control plane',

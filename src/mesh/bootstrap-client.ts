@@ -3,19 +3,25 @@ import { offsetClock } from '#clock.ts'
 import { createClientOver } from '#kubernetes/client.ts'
 import { silentLog } from '#log.ts'
 import { createDialer } from '#tls/dial.ts'
+import type { Voice } from '#x509/types.ts'
 import { applyBootstrap } from './bootstrap.ts'
 import { identityOf, rootsOf } from './credentials.ts'
-import type { Mesh } from './mesh.ts'
+import { addressOf, type Layout } from './layout.ts'
 
-export async function bootstrap(mesh: Mesh): Promise<void> {
-  const { layout, state, voice } = mesh
+export interface BootstrapOptions {
+  layout: Layout
+  clockOffsetMs?: number
+  voice?: Voice
+}
+
+export async function bootstrap({ layout, clockOffsetMs = 0, voice = 'go1.24' }: BootstrapOptions): Promise<void> {
   const name = layout.plan.kubeconfigs.some(row => row.name === 'super-admin.conf') ? 'super-admin.conf' : 'admin.conf'
   const kubeconfig = { name, flag: 'kubeadm --kubeconfig' }
   const dialer = createDialer({
     component: 'kubeadm',
     from: 'kubeadm',
     to: 'kube-apiserver',
-    clock: offsetClock(state.clockOffsetMs),
+    clock: offsetClock(clockOffsetMs),
     voice,
     log: silentLog,
     // kubeadm is no row of the table
@@ -23,9 +29,10 @@ export async function bootstrap(mesh: Mesh): Promise<void> {
     identity: identityOf(layout, kubeconfig),
     roots: rootsOf(layout, kubeconfig)!,
   })
+  const { host, port } = addressOf(layout, 'kube-apiserver')
   const client = createClientOver({
     dialer,
-    server: `https://${layout.host}:${layout.ports['kube-apiserver']}`,
+    server: `https://${host}:${port}`,
     userAgent: 'kubeadm/trustplane',
   })
   try {

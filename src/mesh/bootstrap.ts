@@ -1,7 +1,7 @@
 /** The objects that a cluster has from `kubeadm init`, and those that make the extension-apiserver known; applied with super-admin.conf. */
 import { readFileSync } from 'node:fs'
 import type { Client } from '#kubernetes/client.ts'
-import { bundleFile, type Layout } from './layout.ts'
+import { addressOf, bundleFile, type Layout } from './layout.ts'
 
 type Subject = { kind: 'Group' | 'User'; name: string }
 
@@ -57,7 +57,7 @@ function extensionObjects(layout: Layout) {
         metadata: { name: service.name, namespace: service.namespace },
         spec: {
           type: 'ExternalName',
-          externalName: layout.host,
+          externalName: addressOf(layout, 'extension-apiserver').host,
           ports: [{ name: 'https', port: service.port, protocol: 'TCP' }],
         },
       },
@@ -92,8 +92,8 @@ function extensionObjects(layout: Layout) {
             failurePolicy: 'Fail',
             timeoutSeconds: 5,
             clientConfig: { service: { ...service, path: '/validate' }, ...(caBundle ? { caBundle } : {}) },
-            // only where somebody asks for it: a broken webhook must not stop the rest
-            namespaceSelector: { matchLabels: { 'trustplane.io/validate': 'true' } },
+            // only objects that ask for it: a broken webhook must not stop the rest
+            objectSelector: { matchExpressions: [{ key: 'trustplane.io/deny', operator: 'Exists' }] },
             rules: [
               { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['configmaps'] },
             ],

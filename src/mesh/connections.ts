@@ -214,7 +214,16 @@ export const connections: readonly Connection[] = [
     },
     serverName: 'extension-apiserver.kube-system.svc',
     notice: 'creating what the webhook looks at fails with `failed calling webhook` (500)',
-    request: { method: 'GET', path: '/healthz' },
+    request: {
+      method: 'POST',
+      path: '/validate',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        apiVersion: 'admission.k8s.io/v1',
+        kind: 'AdmissionReview',
+        request: { uid: 'probe', object: {} },
+      }),
+    },
   },
   {
     from: 'monitoring',

@@ -143,7 +143,9 @@ async function begin(
   const others = members.filter(member => member !== etcd && member !== apiserver)
   for (const member of others) start(member)
   const [bootstrapped] = await Promise.allSettled([
-    apiserver.state === 'running' ? bootstrap(mesh) : Promise.resolve(),
+    apiserver.state === 'running'
+      ? bootstrap({ layout, clockOffsetMs: mesh.state.clockOffsetMs, voice: mesh.voice })
+      : Promise.resolve(),
     ...others.map(member => member.settled(settleMs)),
   ])
   if (bootstrapped?.status === 'rejected')

@@ -4,7 +4,7 @@ import type { ComponentName } from '#components/component.ts'
 import { certificateOf, kubeconfigOf, kubeletOf, trustFile } from '#pki/lookup.ts'
 import type { TrustSlot } from '#pki/trust-slots.ts'
 import type { Plan, PlanNode } from '#pki/types.ts'
-import type { Decided } from './connections.ts'
+import type { Decided, PortName } from './connections.ts'
 import type { Ports } from './ports.ts'
 
 export interface Layout {
@@ -15,6 +15,8 @@ export interface Layout {
   ports: Ports
   /** Where the control plane listens. */
   host: string
+  /** Where a component listens that is elsewhere: in a container of its own. */
+  hosts: Readonly<Partial<Record<PortName, string>>>
   nodes: readonly PlanNode[]
 }
 
@@ -48,6 +50,24 @@ export const nodesOf = (count: number, host = '127.0.0.1'): PlanNode[] =>
     name: `node-${index + 1}`,
     address: index === 0 ? host : `127.0.0.${index + 1}`,
   }))
+
+/** Where clients dial. */
+export function addressOf(layout: Layout, port: PortName): { host: string; port: number } {
+  const host = layout.hosts[port] ?? (port === 'kubelet' ? layout.nodes[0]!.address : layout.host)
+  return { host, port: layout.ports[port] }
+}
+
+/** `services`: as in docker-compose.yml, where each component is a host of its name; or `etcd=10.0.0.5,kubelet=node-1`. */
+export function parseHosts(text: string, nodes: readonly PlanNode[]): Layout['hosts'] {
+  if (text === 'services') {
+    return {
+      ...Object.fromEntries(controlPlane.map(name => [name, name])),
+      'etcd-peer': 'etcd',
+      kubelet: nodes[0]!.name,
+    }
+  }
+  return Object.fromEntries(text.split(',').map(part => part.split('=')))
+}
 
 export const inDir = (layout: Pick<Layout, 'dir'>, file: string): string => join(resolve(layout.dir), file)
 

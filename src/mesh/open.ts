@@ -18,10 +18,10 @@ export async function openLayout(dir: string): Promise<Layout | undefined> {
   if (mesh) return mesh.layout
   if (!existsSync(join(dir, planRecord))) return undefined
   const plan = await recordedPlan(resolve(dir))
-  return { plan, dir: resolve(dir), ports: defaultPorts, host: '127.0.0.1', nodes: plan.cluster.nodes }
+  return { plan, dir: resolve(dir), ports: defaultPorts, host: '127.0.0.1', hosts: {}, nodes: plan.cluster.nodes }
 }
 
 /** The plan is the one that the PKI was made from, with the changes that it was made with. */
 export async function layoutOf(dir: string, { ports, host, nodes }: MeshState): Promise<Layout> {
-  return { plan: await recordedPlan(resolve(dir)), dir: resolve(dir), ports, host, nodes }
+  return { plan: await recordedPlan(resolve(dir)), dir: resolve(dir), ports, host, hosts: {}, nodes }
 }

@@ -10,7 +10,7 @@ import type { Reason } from '#x509/reasons.ts'
 import type { Usage, Verdict, Voice } from '#x509/types.ts'
 import { verify } from '#x509/verify.ts'
 import { type Connection, connections, type Decided } from './connections.ts'
-import { fileOf, isKubeconfig, type Layout, pairOf } from './layout.ts'
+import { addressOf, fileOf, isKubeconfig, type Layout, pairOf } from './layout.ts'
 
 export interface Prediction {
   from: string
@@ -49,7 +49,6 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
   const broken =
     unusable(layout, row.serverCertificate) ?? (row.clientCertificate && unusable(layout, row.clientCertificate))
   if (broken) return { from, to, outcome: 'unreachable', ...broken }
-  const node = layout.nodes[0]!
   const judge = (end: End, chain: string, trust: Decided, usage: Usage, name?: string): Verdict =>
     verify({
       chain,
@@ -70,7 +69,7 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
   })
 
   if (row.clientTrust && fileOf(layout, row.clientTrust, 'trust')) {
-    const name = row.serverName ?? (row.to === 'kubelet' ? node.address : layout.host)
+    const name = row.serverName ?? addressOf(layout, row.port).host
     const verdict = judge('client', certificatePem(layout, row.serverCertificate), row.clientTrust, 'serverAuth', name)
     if (verdict.verdict === 'reject') return refused('client', 'tls', verdict)
   }

@@ -9,7 +9,7 @@ import type { Plan, PlanChanges } from '#pki/types.ts'
 import { kubeletConfiguration } from './argv.ts'
 import { inDir, type Layout, membersOf } from './layout.ts'
 
-export interface PrepareOptions extends Omit<Layout, 'plan'> {
+export interface PrepareOptions extends Omit<Layout, 'plan' | 'hosts'> {
   plan: string | Plan
   changes: PlanChanges
   clock: Clock
@@ -27,7 +27,7 @@ export async function prepare(options: PrepareOptions): Promise<Layout> {
     nodes: nodes.map(({ name, address }) => ({ name, address })),
   }
   const created = await createPki({ plan, dir, clock, overrides: { ...options.changes, cluster } })
-  const layout: Layout = { plan: created.plan, dir, ports, host, nodes }
+  const layout: Layout = { plan: created.plan, dir, ports, host, hosts: {}, nodes }
   const written = new Set(created.written.map(({ file }) => file))
   await Promise.all([
     ...created.plan.kubeconfigs

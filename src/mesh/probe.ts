@@ -13,7 +13,7 @@ import type { BundleSource, HandshakeRecord, IdentitySource, RecordSink } from '
 import type { Voice } from '#x509/types.ts'
 import { type Connection, connections } from './connections.ts'
 import { identityOf, rootsOf } from './credentials.ts'
-import type { Layout } from './layout.ts'
+import { addressOf, type Layout } from './layout.ts'
 import { newRecords, recordsFolder } from './records.ts'
 import { type ConnectionStatus, combine } from './status.ts'
 
@@ -62,8 +62,7 @@ async function dialRow(
   const { voice = 'go1.24', clockOffsetMs = 0, clockOffsets = {}, timeoutMs = 5000 } = options
   const node = layout.nodes[0]!
   const clock = offsetClock(clockOffsetMs + (clockOffsets[row.from] ?? 0))
-  const host = row.to === 'kubelet' ? node.address : layout.host
-  const port = layout.ports[row.port]
+  const { host, port } = addressOf(layout, row.port)
   const memory = memoryRecords()
   const records = teeRecords(file, memory)
   const unready = (error: unknown): HandshakeRecord => {

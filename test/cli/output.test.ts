@@ -34,11 +34,13 @@ t.test('an unknown format names the known ones', async t => {
 
 t.test('colours', async t => {
   const io = (more: Partial<Io>): Io => ({ env: {}, interactive: true, columns: 80, ...more }) as Io
+  const pipe = (env: NodeJS.ProcessEnv): Io =>
+    ({ ...io({ env }), interactive: false, columns: undefined }) as unknown as Io
   const cases: [string, Io, 'auto' | 'always' | 'never', boolean][] = [
     ['a terminal has them', io({}), 'auto', true],
-    ['a pipe has none', { env: {}, interactive: false } as Io, 'auto', false],
+    ['a pipe has none', pipe({}), 'auto', false],
     ['NO_COLOR', io({ env: { NO_COLOR: '1' } }), 'auto', false],
-    ['FORCE_COLOR into a pipe', { env: { FORCE_COLOR: '1' }, interactive: false } as Io, 'auto', true],
+    ['FORCE_COLOR into a pipe', pipe({ FORCE_COLOR: '1' }), 'auto', true],
     ['--color=never on a terminal', io({ env: { FORCE_COLOR: '1' } }), 'never', false],
     ['--color=always with NO_COLOR', io({ env: { NO_COLOR: '1' } }), 'always', true],
     ['a dumb terminal', io({ env: { TERM: 'dumb' } }), 'auto', false],

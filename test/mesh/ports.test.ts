@@ -67,6 +67,6 @@ t.test('--ports', async t => {
   t.strictSame(parsePorts('etcd=12379,kube-apiserver=16443'), { etcd: 12379, 'kube-apiserver': 16443 })
   t.throws(() => parsePorts('radnom'), { code: 'TP_USAGE', fix: 'did you mean random?' })
   t.throws(() => parsePorts('etcd=99999'), { code: 'TP_USAGE', message: /1 to 65535/ })
-  t.throws(() => parsePorts('etcdd=1'), { fix: 'did you mean etcd?' })
+  t.throws(() => parsePorts('etcdd=1'), { code: 'TP_USAGE', fix: 'did you mean etcd?' })
   t.throws(() => parsePorts('etcd'), { code: 'TP_USAGE' })
 })

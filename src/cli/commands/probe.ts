@@ -3,7 +3,8 @@ import { type Command, Option } from 'commander'
 import { exitCodes, nearest, TrustplaneError } from '#errors.ts'
 import { describeDisagreement, disagreements } from '#mesh/agreement.ts'
 import { connectionNames, connections } from '#mesh/connections.ts'
-import { openMesh } from '#mesh/open.ts'
+import { parseHosts } from '#mesh/layout.ts'
+import { layoutOf, openLayout } from '#mesh/open.ts'
 import { predict } from '#mesh/predict.ts'
 import { probe } from '#mesh/probe.ts'
 import { requireRunning } from '#mesh/state.ts'
@@ -15,6 +16,7 @@ import { print } from '../output.ts'
 
 interface ProbeOptions {
   predict?: boolean
+  hosts?: string
 }
 
 export function build(io?: Io): Command {
@@ -33,20 +35,18 @@ export function build(io?: Io): Command {
     .argument('[from]', 'who dials')
     .argument('[to]', 'whom')
     .addOption(new Option('--predict', 'only say what the files say will happen'))
+    .addOption(
+      new Option(
+        '--hosts <which>',
+        'for components that `trustplane up` did not start: services (as in docker-compose.yml), or NAME=HOST,…',
+      ),
+    )
   return onRun<ProbeOptions>(command, io, async ([from, to], { io, options, style, say }) => {
     const rows = rowsOf(from, to)
-    if (!options.predict) requireRunning(options.dir)
-    const mesh = await openMesh(options.dir)
-    if (!mesh) {
-      throw new TrustplaneError('TP_NOT_RUNNING', `no mesh was started in ${options.dir}`, {
-        fix: 'run `trustplane up`',
-      })
-    }
-    const { layout, state } = mesh
-    const voice = state.voice as Voice
-    const now = new Date(Date.now() + state.clockOffsetMs)
+    const { layout, voice, clockOffsetMs } = await meshOf(options)
+    const now = new Date(Date.now() + clockOffsetMs)
     const predicted = predict(layout, { now, voice, rows })
-    const seen = options.predict ? predicted : await probe(layout, { rows, voice, clockOffsetMs: state.clockOffsetMs })
+    const seen = options.predict ? predicted : await probe(layout, { rows, voice, clockOffsetMs })
     await print(
       io,
       { kind: 'ConnectionList', document: { items: seen }, rows: seen, columns: connectionColumns(style, now) },
@@ -61,6 +61,17 @@ export function build(io?: Io): Command {
     }
     return seen.some(isRed) ? exitCodes.findings : exitCodes.ok
   })
+}
+
+/** What `trustplane up` started here; or, with --hosts, what the PKI here belongs to. */
+async function meshOf({ dir, hosts, predict }: ProbeOptions & { dir: string }) {
+  const layout = hosts === undefined && !predict ? undefined : await openLayout(dir)
+  if (layout) {
+    const elsewhere = hosts === undefined ? layout.hosts : parseHosts(hosts, layout.nodes)
+    return { layout: { ...layout, hosts: elsewhere }, voice: 'go1.24' as Voice, clockOffsetMs: 0 }
+  }
+  const state = requireRunning(dir)
+  return { layout: await layoutOf(dir, state), voice: state.voice as Voice, clockOffsetMs: state.clockOffsetMs }
 }
 
 /** @throws TrustplaneError TP_NAME_UNKNOWN */
