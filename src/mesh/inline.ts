@@ -23,7 +23,10 @@ export function runInline(options: ProcessOptions): Running {
   let stopping: Promise<void> | undefined
   const unwanted = new AbortController()
 
+  let over = false
   const end = async (exit: Exit) => {
+    if (over) return
+    over = true
     await records.close()
     out.end()
     exited.resolve(exit)

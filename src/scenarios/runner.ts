@@ -1,5 +1,4 @@
 /** Runs scenarios: a mesh each, every connection really dialled, what was seen held against what was expected and what was predicted. */
-import { messageOf } from '#errors.ts'
 import { startMesh } from '#mesh/launcher.ts'
 import type { Mesh } from '#mesh/mesh.ts'
 import type { ConnectionStatus } from '#mesh/status.ts'
@@ -14,6 +13,8 @@ export type Phase = 'expect' | 'fix'
 export interface PhaseResult extends Judgement {
   phase: Phase
   rows: readonly ConnectionStatus[]
+  /** Components that had ended by then, with their last words. */
+  dead: readonly { id: string; words: string }[]
 }
 
 export interface ScenarioResult {
@@ -32,6 +33,8 @@ export interface RunOptions {
   /** Leave the mesh of a failed scenario running. */
   keep?: boolean
   etcdBinary?: string
+  /** Default `in-process`: all components of a mesh in this process. */
+  isolation?: 'process' | 'in-process'
   signal?: AbortSignal
   onStart?: (scenario: Scenario) => void
   onResult?: (result: ScenarioResult) => void
@@ -76,6 +79,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
       changes: given.changes,
       flags: given.flags,
       clockOffsets: given.clockOffsets,
+      isolation: options.isolation ?? 'in-process',
       ...(options.etcdBinary ? { etcdBinary: options.etcdBinary } : {}),
     })
     const stage: Stage = { mesh, given, plan: await loadPlan(scenario.plan) }
@@ -102,7 +106,9 @@ async function look(mesh: Mesh, phase: Phase, expect: ExpectDocument, signal?: A
   let rows = await mesh.probe()
   for (;;) {
     const judgement = judge(expect, rows, mesh.predict())
-    if (isGood(judgement) || performance.now() > deadline || signal?.aborted) return { phase, rows, ...judgement }
+    if (isGood(judgement) || performance.now() > deadline || signal?.aborted) {
+      return { phase, rows, dead: deadOf(mesh), ...judgement }
+    }
     await new Promise(resolve => setTimeout(resolve, 100))
     const names = new Set(judgement.differences.map(one => one.connection))
     const stale = rows.filter(row => names.has(`${row.from} -> ${row.to}`))
@@ -111,5 +117,5 @@ async function look(mesh: Mesh, phase: Phase, expect: ExpectDocument, signal?: A
   }
 }
 
-export const describeError = (result: ScenarioResult): string | undefined =>
-  result.error === undefined ? undefined : messageOf(result.error)
+const deadOf = (mesh: Mesh) =>
+  mesh.members.filter(({ state }) => state === 'dead').map(({ id, words }) => ({ id, words: words ?? '' }))

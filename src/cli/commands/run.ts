@@ -17,6 +17,7 @@ interface RunOptions {
   keep?: boolean
   list?: boolean
   etcdBinary?: string
+  isolation: 'process' | 'in-process'
 }
 
 export function build(io?: Io): Command {
@@ -42,6 +43,11 @@ export function build(io?: Io): Command {
     .addOption(new Option('--keep', 'leave the mesh of a failed one running, to look at'))
     .addOption(new Option('--list', 'say what there is, and run nothing'))
     .addOption(new Option('--etcd-binary <file>', 'run them on a real etcd'))
+    .addOption(
+      new Option('--isolation <how>', 'components as processes, or all in this one')
+        .choices(['in-process', 'process'])
+        .default('in-process'),
+    )
   return onRun<RunOptions>(command, io, async (paths, context) => {
     const { options } = context
     const all = await loadScenarios(findScenarioFiles(paths.length > 0 ? paths : undefined))
@@ -94,6 +100,7 @@ async function run(scenarios: readonly Scenario[], { io, options, style }: Actio
   const results = await runScenarios(scenarios, {
     jobs: options.jobs,
     keep: options.keep ?? false,
+    isolation: options.isolation,
     signal: stop.signal,
     ...(options.etcdBinary ? { etcdBinary: options.etcdBinary } : {}),
     onStart: progress.start,

@@ -20,7 +20,7 @@ export interface ReporterOptions {
 
 /** Every reason why a result is not well, a line each. */
 export function complaints({ phases, error }: ScenarioResult): { phase: string; text: string }[] {
-  const lines = phases.flatMap(({ phase, differences, disagreements }) => [
+  const lines = phases.flatMap(({ phase, differences, disagreements, dead }) => [
     ...differences.map(({ connection, expected, seen, client, server }) => ({
       phase,
       text: [
@@ -30,6 +30,16 @@ export function complaints({ phases, error }: ScenarioResult): { phase: string; 
       ].join('\n'),
     })),
     ...disagreements.map(text => ({ phase, text: `prediction and observation part: ${text}` })),
+    ...(differences.length > 0 ? dead : []).map(({ id, words }) => ({
+      phase,
+      text: [
+        `${id} is dead`,
+        ...words
+          .split('\n')
+          .filter(Boolean)
+          .map(line => `  ${line}`),
+      ].join('\n'),
+    })),
   ])
   if (error === undefined) return lines
   return [...lines, { phase: 'start', text: error instanceof Error ? error.message : String(error) }]

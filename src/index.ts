@@ -1,0 +1,36 @@
+/**
+ * trustplane as a library: a control plane whose TLS is real, inside your own tests.
+ *
+ *     import { startMesh } from 'trustplane'
+ *
+ *     await using mesh = await startMesh({ fault: 'etcd/client-from-cluster-ca' })
+ *     const [row] = await mesh.probe([{ from: 'kube-apiserver', to: 'etcd' }])
+ *     // { outcome: 'refused', refusedBy: 'server', layer: 'tls', reason: 'unknown-authority', client: …, server: … }
+ *
+ * Everything runs in this process by default, on free ports, in a temporary directory, and says nothing. A refused connection is
+ * a value; what is thrown is misuse (TrustplaneError). Keys and certificates are throw-away: never use them in production.
+ */
+export { TrustplaneError } from '#errors.ts'
+export { type Disagreement, disagreements } from '#mesh/agreement.ts'
+export { type Connection, connections } from '#mesh/connections.ts'
+export { type Explanation, explain } from '#mesh/explain.ts'
+export type { MeshOptions } from '#mesh/launcher.ts'
+export type { Layout } from '#mesh/layout.ts'
+export type { Member } from '#mesh/member.ts'
+export type { Mesh } from '#mesh/mesh.ts'
+export { type Prediction, predict } from '#mesh/predict.ts'
+export { type ProbeOptions, type ProbeResult, probe } from '#mesh/probe.ts'
+export { type ConnectionStatus, readStatus } from '#mesh/status.ts'
+export { type CreateOptions, createPki } from '#pki/create.ts'
+export { issuePki } from '#pki/issue.ts'
+export { applyChanges, loadPlan } from '#pki/plan.ts'
+export type { PkiFiles, Plan, PlanChanges } from '#pki/types.ts'
+export { findScenarioFiles } from '#scenarios/find.ts'
+export { loadScenarios } from '#scenarios/load.ts'
+export { type RunOptions, runScenarios, type ScenarioResult } from '#scenarios/runner.ts'
+export { type FaultyMeshOptions, startFaultyMesh as startMesh } from '#scenarios/start.ts'
+export type { Scenario } from '#scenarios/types.ts'
+export type { HandshakeRecord } from '#tls/types.ts'
+export type { Reason } from '#x509/reasons.ts'
+export type { Verdict, VerifyOptions } from '#x509/types.ts'
+export { verify } from '#x509/verify.ts'
