@@ -10,6 +10,7 @@ import { messageOf, TrustplaneError } from '#errors.ts'
 import { recover, writeTogether } from './atomic-write.ts'
 import { issuePki } from './issue.ts'
 import { readKubeconfigIdentity, withServer } from './kubeconfig.ts'
+import { ownCertificates } from './lookup.ts'
 import { applyChanges } from './plan.ts'
 import { planRecord, renderPlanRecord } from './plan-record.ts'
 import type { Issuance, PkiFiles, Plan, PlanChanges } from './types.ts'
@@ -88,7 +89,7 @@ async function readExisting(plan: Plan, dir: string): Promise<Existing> {
   }
   const paths = [
     ...plan.authorities.flatMap(row => [row.certificateFile, row.keyFile]),
-    ...plan.certificates.flatMap(row => [row.certificateFile, row.keyFile]),
+    ...ownCertificates(plan).flatMap(row => [row.certificateFile, row.keyFile]),
     ...plan.kubeconfigs.map(row => row.file),
     ...plan.keyPairs.flatMap(row => [row.keyFile, row.publicKeyFile]),
   ]
@@ -112,7 +113,7 @@ async function readExisting(plan: Plan, dir: string): Promise<Existing> {
       throw inTheWay(path, issuer ? `it is not signed by ${row.issuer}` : `its authority ${row.issuer} is missing`)
     }
   }
-  for (const row of plan.certificates) {
+  for (const row of ownCertificates(plan)) {
     const path = join(dir, row.certificateFile)
     const certificate = certificateIn(found.files.get(row.certificateFile), path)
     const key = found.files.get(row.keyFile)

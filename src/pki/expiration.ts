@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readKubeconfigIdentity } from './kubeconfig.ts'
+import { ownCertificates } from './lookup.ts'
 import type { Plan } from './types.ts'
 
 /** kubeadm's output API, output.kubeadm.k8s.io/v1alpha3. */
@@ -58,7 +59,7 @@ export async function checkExpiration(
       missing: false,
     }
   }
-  const leaves = [...plan.certificates, ...plan.kubeconfigs].filter(row => row.managed || options.all)
+  const leaves = [...ownCertificates(plan), ...plan.kubeconfigs].filter(row => row.managed || options.all)
   const [certificates, certificateAuthorities] = await Promise.all([
     Promise.all(
       leaves.map(row =>

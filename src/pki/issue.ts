@@ -6,7 +6,7 @@ import { TrustplaneError } from '#errors.ts'
 import type { CertificateContent, Signer } from './certificates.ts'
 import { generateKey, privateKeyPem } from './keys.ts'
 import { readKubeconfigIdentity, renderKubeconfig } from './kubeconfig.ts'
-import { trustFile } from './lookup.ts'
+import { ownCertificates, trustFile } from './lookup.ts'
 import type { TrustSlot } from './trust-slots.ts'
 import type { AuthoritySpec, Issuance, PkiFiles, Plan } from './types.ts'
 import { fillUnixTime } from './variables.ts'
@@ -72,7 +72,7 @@ export async function issuePki(
   }
   await Promise.all(plan.authorities.map(makeAuthority))
 
-  const leaves = [...plan.certificates, ...plan.kubeconfigs]
+  const leaves = [...ownCertificates(plan), ...plan.kubeconfigs]
   await Promise.all(
     leaves.map(async row => {
       const path = 'certificateFile' in row ? row.certificateFile : row.file
@@ -81,6 +81,11 @@ export async function issuePki(
       else if ('certificateFile' in row) certificates.set(row.name, existing)
     }),
   )
+
+  for (const { name, sameAs } of plan.certificates) {
+    const other = sameAs && certificates.get(sameAs)
+    if (other) certificates.set(name, other)
+  }
 
   const put = (path: string, content: string, mode: number, notAfter?: Date) => {
     if (!kept.has(path)) files.set(path, { content, mode, ...(notAfter ? { notAfter } : {}) })
@@ -95,7 +100,7 @@ export async function issuePki(
     if (key && !row.sameKeyAs) put(row.keyFile, privateKeyPem(key), privateMode)
     put(row.certificateFile, chain(row), publicMode, notAfterOf(certificates.get(row.name)!))
   }
-  for (const row of plan.certificates) {
+  for (const row of ownCertificates(plan)) {
     if (kept.has(row.certificateFile)) continue
     put(row.keyFile, privateKeyPem(keys.get(row.keyFrom ?? row.name)!), row.keyMode)
     put(row.certificateFile, chain(row), publicMode, notAfterOf(certificates.get(row.name)!))
@@ -143,7 +148,7 @@ async function makeKeys(plan: Plan, kept: ReadonlyMap<string, string>): Promise<
       if (row.sameKeyAs) later.push({ name: row.name, sameKeyAs: row.sameKeyAs })
       else if (kept.has(row.keyFile) || !kept.has(row.certificateFile)) await make(row.name, row.keyFile, row)
     }),
-    ...plan.certificates.map(async row => {
+    ...ownCertificates(plan).map(async row => {
       if (row.sameKeyAs) later.push({ name: row.name, sameKeyAs: row.sameKeyAs })
       else await make(row.name, row.keyFile, row)
     }),

@@ -30,6 +30,9 @@ export function trustFile(plan: Plan, slot: TrustSlot): string | undefined {
   return only!.chain.length > 0 ? `trust/${slot}.crt` : only!.certificateFile
 }
 
+/** Certificates with files of their own: those with `sameAs` have another's. */
+export const ownCertificates = (plan: Plan): CertificateSpec[] => plan.certificates.filter(row => !row.sameAs)
+
 /** A node's kubelet: its serving certificate and its kubeconfig. */
 export function kubeletOf(plan: Plan, node: string): { serving: CertificateSpec; kubeconfig: KubeconfigSpec } {
   const suffix = node === plan.cluster.nodeName ? '' : `-${node}`

@@ -14,6 +14,7 @@ import { contentToRenew } from './certificate-content.ts'
 import { issueCertificate } from './certificates.ts'
 import { generateKey, privateKeyPem } from './keys.ts'
 import { readKubeconfigIdentity, withClientCertificate } from './kubeconfig.ts'
+import { ownCertificates } from './lookup.ts'
 import type { AuthoritySpec, CertificateSpec, KubeconfigSpec, PkiFiles, Plan } from './types.ts'
 
 export interface Renewed {
@@ -31,7 +32,7 @@ type Row = CertificateSpec | KubeconfigSpec
 
 /** What `renew` takes: `kubeadm certs renew` knows the managed ones; the others can be named too. */
 export function renewable(plan: Plan): Row[] {
-  const rows: Row[] = [...plan.certificates, ...plan.kubeconfigs].filter(row => row.issuer !== 'self')
+  const rows: Row[] = [...ownCertificates(plan), ...plan.kubeconfigs].filter(row => row.issuer !== 'self')
   return rows.toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 

@@ -16,6 +16,7 @@ import type {
   KeyUsage,
   KubeconfigDocument,
   KubeconfigSpec,
+  NameConstraints,
   Plan,
   PlanDocument,
   PlanNode,
@@ -118,6 +119,10 @@ export function resolvePlan(
     const dnsNames = row.commonName ? [expandText(row.commonName, variables, () => {})] : []
     const spec = issuance('authorities', row, variables, { isCa: true, dnsNames })
     const { nameConstraints } = row
+    const constraint = (field: keyof NameConstraints) =>
+      expandList(nameConstraints?.[field] ?? [], variables, message =>
+        report({ section: 'authorities', name: spec.name, field: 'nameConstraints', message }),
+      )
     return {
       ...spec,
       certificateFile: `${spec.file}.crt`,
@@ -126,10 +131,10 @@ export function resolvePlan(
       ...(nameConstraints
         ? {
             nameConstraints: {
-              permittedDnsNames: nameConstraints.permittedDnsNames ?? [],
-              excludedDnsNames: nameConstraints.excludedDnsNames ?? [],
-              permittedIpRanges: nameConstraints.permittedIpRanges ?? [],
-              excludedIpRanges: nameConstraints.excludedIpRanges ?? [],
+              permittedDnsNames: constraint('permittedDnsNames'),
+              excludedDnsNames: constraint('excludedDnsNames'),
+              permittedIpRanges: constraint('permittedIpRanges'),
+              excludedIpRanges: constraint('excludedIpRanges'),
             },
           }
         : {}),
@@ -145,7 +150,8 @@ export function resolvePlan(
         keyMode: Number.parseInt(row.keyMode ?? '600', 8),
         ...(row.keyFrom ? { keyFrom: row.keyFrom } : {}),
         ...(node ? { node } : {}),
-        managed: row.managed ?? true,
+        ...(row.sameAs ? { sameAs: row.sameAs } : {}),
+        managed: row.managed ?? !row.sameAs,
         longName: expandText(row.longName ?? `certificate ${spec.name}`, variables, () => {}),
       }
     }),
@@ -177,6 +183,7 @@ export function resolvePlan(
       keyAlgorithm: row.keyAlgorithm ?? keyAlgorithm,
     }),
   )
+  const shared = certificates.map(row => shareFiles(row, certificates))
   const plan: Plan = {
     name: document.name ?? (file ? posix.basename(file).replace(/\.ya?ml$/, '') : 'plan'),
     description: document.description ?? '',
@@ -185,7 +192,7 @@ export function resolvePlan(
     cluster,
     keyAlgorithm,
     authorities,
-    certificates,
+    certificates: shared,
     kubeconfigs,
     keyPairs,
     trust: document.trust ?? {},
@@ -193,6 +200,13 @@ export function resolvePlan(
   }
   checkPlan(plan, report)
   return plan
+}
+
+/** With `sameAs`, all that the other certificate is. */
+function shareFiles(row: CertificateSpec, certificates: readonly CertificateSpec[]): CertificateSpec {
+  const { name, sameAs, longName, managed } = row
+  const other = certificates.find(candidate => candidate.name === sameAs && !candidate.sameAs)
+  return sameAs && other ? { ...other, name, sameAs, longName, managed } : row
 }
 
 /** The self-signed authority above `name`, which is what clients are given to believe. */
@@ -251,6 +265,8 @@ function clusterOf(written: ClusterDocument, report: (finding: Finding) => void)
     etcdServerCertSANs: written.etcdServerCertSANs ?? [],
     etcdPeerCertSANs: written.etcdPeerCertSANs ?? [],
     componentCertSANs: written.componentCertSANs ?? [],
+    requestheaderAllowedNames: written.requestheaderAllowedNames ?? ['front-proxy-client'],
+    kubeletApiAdmins: written.kubeletApiAdmins ?? ['kube-apiserver-kubelet-client'],
   }
 }
 
@@ -267,7 +283,7 @@ function checkPlan(plan: Plan, report: (finding: Finding) => void): void {
     ...plan.certificates.map(row => ({
       section: 'certificates' as const,
       row,
-      paths: [row.certificateFile, row.keyFile],
+      paths: row.sameAs ? [] : [row.certificateFile, row.keyFile],
     })),
     ...plan.kubeconfigs.map(row => ({ section: 'kubeconfigs' as const, row, paths: [row.file] })),
     ...plan.keyPairs.map(row => ({ section: 'keyPairs' as const, row, paths: [row.keyFile, row.publicKeyFile] })),
@@ -306,7 +322,11 @@ function checkPlan(plan: Plan, report: (finding: Finding) => void): void {
     })
     if (row.sameKeyAs) must(row.sameKeyAs, keyed, 'entry', { section, name, field: 'sameKeyAs' })
   }
-  for (const { name, keyFrom } of plan.certificates) {
+  for (const { name, keyFrom, sameAs } of plan.certificates) {
+    if (sameAs) {
+      const others = plan.certificates.filter(row => !row.sameAs).map(row => row.name)
+      must(sameAs, others, 'certificate', { section: 'certificates', name, field: 'sameAs' })
+    }
     if (keyFrom) must(keyFrom, keyed, 'entry', { section: 'certificates', name, field: 'keyFrom' })
   }
   for (const { name, trust } of plan.kubeconfigs) {

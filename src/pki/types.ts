@@ -65,6 +65,10 @@ export interface ClusterParameters {
   etcdPeerCertSANs: readonly string[]
   /** Of the kubelet, controller-manager, scheduler and extension-apiserver (for containers, whose names are not `localhost`). */
   componentCertSANs: readonly string[]
+  /** --requestheader-allowed-names. */
+  requestheaderAllowedNames: readonly string[]
+  /** Users bound to system:kubelet-api-admin. */
+  kubeletApiAdmins: readonly string[]
 }
 
 /** A point in time: RFC 3339, or a duration from now (`-1d`). */
@@ -126,6 +130,8 @@ export interface CertificateSpec extends Issuance {
   keyMode: number
   /** The key written beside it is another entry's: the fault "certificate and key do not belong together". */
   keyFrom?: string
+  /** It is this other certificate, the same files. */
+  sameAs?: string
   /** The node that it belongs to, for entries that are made once a node. */
   node?: string
   /** True: `kubeadm certs` lists and renews it. */
@@ -218,6 +224,7 @@ export interface AuthorityDocument extends RowDocument {
   nameConstraints?: Partial<NameConstraints>
 }
 export interface CertificateDocument extends RowDocument {
+  sameAs?: string
   keyMode?: string
   keyFrom?: string
   forEach?: 'node' | 'otherNode'
@@ -250,6 +257,8 @@ export interface ClusterDocument {
   etcdServerCertSANs?: string[]
   etcdPeerCertSANs?: string[]
   componentCertSANs?: string[]
+  requestheaderAllowedNames?: string[]
+  kubeletApiAdmins?: string[]
 }
 interface Parameters {
   kubernetesVersion?: string

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { createPki } from '#pki/create.ts'
 import { readKubeconfigIdentity } from '#pki/kubeconfig.ts'
+import { ownCertificates } from '#pki/lookup.ts'
 import { packageRoot } from '#pki/package-root.ts'
 import { loadPlan } from '#pki/plan.ts'
 import type { Plan } from '#pki/types.ts'
@@ -31,54 +32,52 @@ for (const name of plans) {
     const dir = join(t.testdir(), 'state')
     const plan = await loadPlan(name)
     await createPki({ plan, dir })
-    const verify = (file: string, authority: string, purpose: string) => {
-      const { root, between } = authority === 'self' ? { root: file, between: [] } : above(plan, authority)
+    /** One call for many files: what it says of each. */
+    const verify = (files: string[], authority: string, purpose: string, strict = true) => {
+      const { root, between } = authority === 'self' ? { root: files[0]!, between: [] } : above(plan, authority)
+      const untrusted = between.flatMap(path => ['-untrusted', path])
       const { stdout, stderr } = spawnSync(
         openssl.path,
-        [
-          'verify',
-          '-x509_strict',
-          '-purpose',
-          purpose,
-          '-CAfile',
-          root,
-          ...between.flatMap(path => ['-untrusted', path]),
-          file,
-        ],
+        ['verify', ...(strict ? ['-x509_strict'] : []), '-purpose', purpose, '-CAfile', root, ...untrusted, ...files],
         { cwd: dir, encoding: 'utf8' },
       )
-      return stdout + stderr
+      return (file: string) => (stdout.split('\n').includes(`${file}: OK`) ? 'OK' : stdout + stderr)
     }
     for (const row of plan.kubeconfigs) {
       const { clientCertificate } = readKubeconfigIdentity(readFileSync(join(dir, row.file), 'utf8'), row.file)
       writeFileSync(join(dir, `${row.file}.crt`), clientCertificate)
     }
     const leaves = [
-      ...plan.certificates.map(row => ({ ...row, path: row.certificateFile })),
+      ...ownCertificates(plan).map(row => ({ ...row, path: row.certificateFile })),
       ...plan.kubeconfigs.map(row => ({ ...row, path: `${row.file}.crt` })),
     ]
-    for (const row of leaves) {
+    for (const authority of plan.authorities) {
+      const rows = leaves.filter(row => row.issuer === authority.name)
       for (const [usage, purpose] of [
         ['serverAuth', 'sslserver'],
         ['clientAuth', 'sslclient'],
       ] as const) {
-        // a certificate that signed itself has no SKI (selfsigned), which -x509_strict would mind
-        if (row.issuer === 'self') continue
-        const verdict = verify(row.path, row.issuer, purpose)
-        if (row.extKeyUsages.includes(usage)) t.equal(verdict, `${row.path}: OK\n`, `${row.name} for ${purpose}`)
-        else t.match(verdict, /unsuitable certificate purpose/, `${row.name} not for ${purpose}`)
+        const suitable = rows.filter(row => row.extKeyUsages.includes(usage))
+        if (suitable.length > 0) {
+          const verdict = verify(
+            suitable.map(row => row.path),
+            authority.name,
+            purpose,
+          )
+          for (const row of suitable) t.equal(verdict(row.path), 'OK', `${row.name} for ${purpose}`)
+        }
+        const other = rows.find(row => !row.extKeyUsages.includes(usage))
+        if (other) {
+          const verdict = verify([other.path], authority.name, purpose)(other.path)
+          t.match(verdict, /unsuitable certificate purpose/, `${other.name} not for ${purpose}`)
+        }
       }
+      const { certificateFile } = authority
+      t.equal(verify([certificateFile], authority.name, 'any')(certificateFile), 'OK')
     }
-    for (const row of plan.authorities) {
-      t.equal(verify(row.certificateFile, row.name, 'any'), `${row.certificateFile}: OK\n`)
-    }
-    for (const row of plan.certificates.filter(({ issuer }) => issuer === 'self')) {
-      const verdict = execFileSync(
-        openssl.path,
-        ['verify', '-purpose', 'sslserver', '-CAfile', row.certificateFile, row.certificateFile],
-        { cwd: dir, encoding: 'utf8' },
-      )
-      t.equal(verdict, `${row.certificateFile}: OK\n`)
+    for (const { path } of leaves.filter(row => row.issuer === 'self')) {
+      // it has no SKI (selfsigned), which -x509_strict would mind
+      t.equal(verify([path], 'self', 'sslserver', false)(path), 'OK')
     }
   })
 }
