@@ -3,7 +3,7 @@
 export interface ClientHello {
   /** Hex. */
   random: string
-  /** Offered, newest first as sent; from supported_versions, or the legacy field alone. */
+  /** Offered, newest first as sent; from supported_versions, or from the legacy field alone. */
   versions: number[]
   cipherSuites: number[]
   groups: number[]
@@ -14,57 +14,56 @@ export interface ClientHello {
 export type FirstBytes =
   | { kind: 'more' }
   | { kind: 'not-tls'; http: boolean }
-  | { kind: 'tls'; hello: ClientHello | undefined }
+  /** `message`: the handshake message, when it came whole in one record. */
+  | { kind: 'tls'; message: Buffer | undefined }
 
+/** net/http tlsRecordHeaderLooksLikeHTTP. */
 const httpMethods = ['GET /', 'HEAD ', 'POST ', 'PUT /', 'OPTIO']
 
 /** A record may hold 2^14 bytes, and a little more when sealed (RFC 8446 §5.2). */
 const maxRecord = 16_384 + 256
+const header = 5
 
-/** Looks at the first record as Go's readRecordOrCCS does; `hello` is undefined when it cannot be read or goes on in a second record. */
-export function readFirstRecord(bytes: Uint8Array): FirstBytes {
-  if (bytes.length < 5) return { kind: 'more' }
-  const version = (bytes[1]! << 8) | bytes[2]!
-  if ((bytes[0] !== 0x15 && bytes[0] !== 0x16) || version >= 0x1000) {
-    return { kind: 'not-tls', http: httpMethods.includes(Buffer.from(bytes.subarray(0, 5)).toString('latin1')) }
-  }
-  const length = (bytes[3]! << 8) | bytes[4]!
-  if (length > maxRecord || bytes[0] === 0x15) return { kind: 'tls', hello: undefined }
-  if (bytes.length < 5 + length) return { kind: 'more' }
-  return { kind: 'tls', hello: parseClientHello(bytes.subarray(5, 5 + length)) }
+/** Looks at the first record as Go's readRecordOrCCS does. */
+export function readFirstRecord(bytes: Buffer): FirstBytes {
+  if (bytes.length < header) return { kind: 'more' }
+  const isTls = (bytes[0] === 0x15 || bytes[0] === 0x16) && bytes.readUInt16BE(1) < 0x1000
+  if (!isTls) return { kind: 'not-tls', http: httpMethods.includes(bytes.toString('latin1', 0, header)) }
+  const length = bytes.readUInt16BE(3)
+  if (length > maxRecord || bytes[0] === 0x15) return { kind: 'tls', message: undefined }
+  if (bytes.length < header + length) return { kind: 'more' }
+  return { kind: 'tls', message: bytes.subarray(header, header + length) }
 }
 
-/** RFC 8446 §4.1.2. Anything out of place ends the reading: OpenSSL will say what is wrong with it. */
-export function parseClientHello(message: Uint8Array): ClientHello | undefined {
-  const view = Buffer.from(message.buffer, message.byteOffset, message.byteLength)
+/** The id of the handshake: 32 bytes behind type, length and legacy_version (RFC 8446 §4.1.2). */
+export const clientRandom = (message: Buffer | undefined): string =>
+  message && message[0] === 1 && message.length >= 38 ? message.toString('hex', 6, 38) : ''
+
+/** Anything out of place ends the reading: OpenSSL will say what is wrong with it. */
+export function parseClientHello(message: Buffer): ClientHello | undefined {
   try {
-    if (view[0] !== 1) return undefined
-    const legacy = view.readUInt16BE(4)
-    const random = view.toString('hex', 6, 38)
-    if (random.length !== 64) return undefined
+    const random = clientRandom(message)
+    if (random === '') return undefined
     let at = 38
-    at += 1 + view.readUInt8(at)
-    const suitesEnd = at + 2 + view.readUInt16BE(at)
+    at += 1 + message.readUInt8(at)
+    const suitesEnd = at + 2 + message.readUInt16BE(at)
     const hello: ClientHello = {
       random,
       versions: [],
-      cipherSuites: numbers(view.subarray(at + 2, suitesEnd)),
+      cipherSuites: numbers(message.subarray(at + 2, suitesEnd)),
       groups: [],
       alpn: [],
       servername: '',
     }
-    at = suitesEnd
-    at += 1 + view.readUInt8(at)
-    const end = at < view.length ? at + 2 + view.readUInt16BE(at) : at
-    at += 2
-    while (at + 4 <= end) {
-      const type = view.readUInt16BE(at)
-      const length = view.readUInt16BE(at + 2)
-      readExtension(hello, type, view.subarray(at + 4, at + 4 + length))
+    at = suitesEnd + 1 + message.readUInt8(suitesEnd)
+    const end = at < message.length ? at + 2 + message.readUInt16BE(at) : at
+    for (at += 2; at + 4 <= end; ) {
+      const length = message.readUInt16BE(at + 2)
+      readExtension(hello, message.readUInt16BE(at), message.subarray(at + 4, at + 4 + length))
       at += 4 + length
     }
     // crypto/tls supportedVersionsFromMax
-    if (hello.versions.length === 0) hello.versions = [0x303, 0x302, 0x301].filter(v => v <= legacy)
+    if (hello.versions.length === 0) hello.versions = [0x303, 0x302, 0x301].filter(v => v <= message.readUInt16BE(4))
     return hello
   } catch {
     return undefined
@@ -72,12 +71,21 @@ export function parseClientHello(message: Uint8Array): ClientHello | undefined {
 }
 
 function readExtension(hello: ClientHello, type: number, data: Buffer): void {
-  if (type === 0 && data.length > 5) hello.servername = data.toString('latin1', 5, 5 + data.readUInt16BE(3))
-  else if (type === 10) hello.groups = numbers(data.subarray(2))
-  else if (type === 16) {
-    for (let at = 2; at < data.length; at += 1 + data[at]!)
-      hello.alpn.push(data.toString('latin1', at + 1, at + 1 + data[at]!))
-  } else if (type === 43) hello.versions = numbers(data.subarray(1))
+  switch (type) {
+    case 0: // server_name
+      if (data.length > 5) hello.servername = data.toString('latin1', 5, 5 + data.readUInt16BE(3))
+      break
+    case 10: // supported_groups
+      hello.groups = numbers(data.subarray(2))
+      break
+    case 16: // application_layer_protocol_negotiation
+      for (let at = 2; at < data.length; at += 1 + data[at]!)
+        hello.alpn.push(data.toString('latin1', at + 1, at + 1 + data[at]!))
+      break
+    case 43: // supported_versions
+      hello.versions = numbers(data.subarray(1))
+      break
+  }
 }
 
 function numbers(data: Buffer): number[] {

@@ -11,7 +11,7 @@ import type { DialOptions, HandshakeRecord } from './types.ts'
 interface Context {
   record: HandshakeRecord
   /** `127.0.0.1:50000->127.0.0.1:2379` */
-  local: string
+  connection: string
   options: DialOptions
 }
 
@@ -25,7 +25,7 @@ export function watchRefusal(socket: TLSSocket, context: Context): void {
   let alertError: Error | undefined
   let told = false
   const tell = (error: Error | undefined): RefusedError | undefined => {
-    const { message, refusedBy, reason, alert } = clientFailure(error, context.local)
+    const { message, refusedBy, reason, alert } = clientFailure(error, context.connection)
     told = true
     const what: HandshakeRecord = {
       ...record,

@@ -17,6 +17,7 @@ export function createTlsListener(options: ListenOptions): TlsListener {
 class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
   readonly #options: ListenOptions
   readonly #server: Server
+  readonly #acceptor: Acceptor
   readonly #connections = new Set<TLSSocket>()
   /** Connections whose handshake is not over, or was refused a moment ago. */
   readonly #pending = new Set<Socket>()
@@ -32,7 +33,10 @@ class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
     )
     const acceptor: Acceptor = {
       options,
-      port: () => this.address.port,
+      alpn: [...(options.alpn ?? ['h2', 'http/1.1'])],
+      port: options.port,
+      hasSni: served.length > 1,
+      closing: false,
       contextFor(servername) {
         const entry = served.find(({ names }) => names.some(name => nameMatches(name, servername))) ?? served[0]!
         const identity = entry.identity.current()
@@ -46,6 +50,7 @@ class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
       },
       refused: refusal => void this.emit('refused', refusal),
     }
+    this.#acceptor = acceptor
     this.#server = createServer({ noDelay: true }, raw => {
       this.#pending.add(raw)
       raw.once('close', () => this.#pending.delete(raw))
@@ -66,6 +71,7 @@ class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
       this.#server.once('error', reject)
       this.#server.listen({ host, port }, () => {
         this.#server.off('error', reject)
+        this.#acceptor.port = this.address.port
         resolve()
       })
     })
@@ -79,6 +85,7 @@ class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
   }
 
   close(): Promise<void> {
+    this.#acceptor.closing = true
     return new Promise(resolve => {
       this.#server.close(() => resolve())
       for (const raw of this.#pending) raw.destroy()

@@ -2,7 +2,7 @@
  * A refusal that travels: Go's alert, written past Node's TLS.
  *
  * `secure` is emitted before Node flushes what OpenSSL queued last (our Finished on a TLS 1.2 server, our whole last flight on a
- * client), so an alert that is written to the raw socket there comes first (Node 22.23, 24.21, 26.10; test/tls/alert-order.test.ts).
+ * TLS 1.3 client), and a TLS 1.2 client's `keylog` before its last flight, so an alert that is written to the raw socket there comes first (Node 22.23, 24.21, 26.10; test/tls/alert-order.test.ts).
  */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -14,8 +14,8 @@ import type { End } from './types.ts'
 const lingerMs = 200
 
 /**
- * To be called inside `secure`. Sends the alert where this end still can, then FIN, so that the alert is read.
- * @returns whether an alert went out: a TLS 1.2 client's Finished is out already, it only closes
+ * To be called inside `secure`, on a TLS 1.2 client inside `keylog`. Sends the alert, then FIN, so that the alert is read.
+ * @returns whether an alert went out
  */
 export function refuse(end: End, socket: TLSSocket, raw: Socket, keylog: Keylog, code: number): boolean {
   const record = alertRecord(end, socket, keylog, code)
@@ -32,7 +32,8 @@ export function refuse(end: End, socket: TLSSocket, raw: Socket, keylog: Keylog,
 }
 
 function alertRecord(end: End, socket: TLSSocket, keylog: Keylog, code: number): Buffer | undefined {
-  if (socket.getProtocol() !== 'TLSv1.3') return end === 'server' ? plainAlert(code) : undefined
+  // up to TLS 1.2 nothing of ours is sealed before our Finished
+  if (keylog.has('CLIENT_RANDOM')) return plainAlert(code)
   const secret = keylog.secret(end === 'server' ? 'SERVER_TRAFFIC_SECRET_0' : 'CLIENT_HANDSHAKE_TRAFFIC_SECRET')
   return secret && sealedAlert(socket.getCipher().name, secret, code)
 }

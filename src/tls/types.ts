@@ -46,6 +46,8 @@ export interface HandshakeRecord {
   address: string
   /** The port listened on or dialled. */
   port: number
+  /** Client: its own end of the connection, `host:port`, which is the server's `address`. Joins the two where there is no handshake id. */
+  local?: string
   outcome: Outcome
   refusedBy?: End
   layer?: Layer

@@ -2,14 +2,16 @@
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
-import type { FastifyInstance } from 'fastify'
+import { type FastifyInstance, fastify } from 'fastify'
 import { type Clock, systemClock } from '#clock.ts'
 import { silentLog } from '#log.ts'
 import { memoryBundle } from '#tls/bundle.ts'
 import { createDialer } from '#tls/dial.ts'
 import { memoryIdentity } from '#tls/identity.ts'
 import { createTlsListener } from '#tls/listen.ts'
+import { peerOf } from '#tls/peer.ts'
 import { memoryRecords } from '#tls/records.ts'
+import { serverFactory } from '#tls/serve.ts'
 import type { DialOptions, ListenOptions, TlsListener } from '#tls/types.ts'
 
 x509.cryptoProvider.set(webcrypto)
@@ -186,4 +188,11 @@ export function dialerTo(t: Teardown, pki: Pki, settings: DialerSettings = {}) {
   })
   t.teardown(() => dialer.close())
   return { dialer, records, identity, roots }
+}
+
+/** A fastify app that says who it takes the client for. */
+export function httpApp(listener: TlsListener): FastifyInstance {
+  const app = fastify({ serverFactory: serverFactory(listener, { http2: true }), forceCloseConnections: true })
+  app.get('/', async request => ({ user: peerOf(request.raw.socket).certificates[0]?.subject.commonName ?? null }))
+  return app
 }
