@@ -168,9 +168,8 @@ function parseBasicConstraints(value: Uint8Array, voice: Voice): { isCa: boolean
   if (sequence.peek() !== tag.integer) return { isCa }
   const length = sequence.integer() ?? invalid('c')
   if (BigInt.asIntN(64, length) !== length) invalid('c')
-  if (length >= 0n) return { isCa, pathLength: Number(length) }
-  // and takes a negative number for no limit
-  return voice === 'go1.19' ? { isCa } : invalid('c')
+  // a negative number is no limit
+  return length < 0n ? { isCa } : { isCa, pathLength: Number(length) }
 }
 
 /** RFC 5280 §4.2.1.13. Nothing of it is used; only its form is checked. */

@@ -2,7 +2,7 @@
 import { constructed, context, DerReader, tag } from './der.ts'
 import { parseMailbox, reverseLabels } from './domains.ts'
 import { CertificateParseError } from './errors.ts'
-import { quote } from './go-format.ts'
+import { goString, quote } from './go-format.ts'
 import { parseIp } from './ip-addresses.ts'
 import { isIa5 } from './names.ts'
 import type { Voice } from './types.ts'
@@ -59,7 +59,7 @@ function parseSubtrees(der: Uint8Array | null, voice: Voice): { subtrees: Subtre
 }
 
 function ascii(bytes: Uint8Array): string {
-  if (!isIa5(bytes)) fail(`invalid constraint value: x509: ${quote(bytes)} cannot be encoded as an IA5String`)
+  if (!isIa5(bytes)) fail(`invalid constraint value: x509: ${quote(goString(bytes))} cannot be encoded as an IA5String`)
   return Buffer.from(bytes).toString('latin1')
 }
 

@@ -1,6 +1,7 @@
 /** Distinguished names: Go's parseName and pkix.Name. */
 import { DerReader, equalBytes, tag } from './der.ts'
 import { CertificateParseError } from './errors.ts'
+import { goString } from './go-format.ts'
 import type { DistinguishedName, Voice } from './types.ts'
 
 /** RFC 4519's short names, those that Go's pkix knows. */
@@ -107,7 +108,8 @@ function parseString(stringTag: number, content: Uint8Array): string {
   }
   switch (stringTag) {
     case tag.t61String:
-      return Buffer.from(content).toString('latin1')
+      // Go 1.24 and older take the bytes as they are
+      return goString(content)
     case tag.printableString: {
       // the alphabet of X.680, and * and &, which real certificates use
       const text = Buffer.from(content).toString('latin1')
@@ -136,14 +138,8 @@ function parseBmpString(content: Uint8Array): string | undefined {
   if (content.length % 2 !== 0) return undefined
   let end = content.length
   if (end >= 2 && content[end - 1] === 0 && content[end - 2] === 0) end -= 2
-  let text = ''
-  for (let i = 0; i < end; i += 2) {
-    const unit = (content[i]! << 8) | content[i + 1]!
-    const reserved = unit >= 0xfffe || (unit >= 0xfdd0 && unit <= 0xfdef) || (unit >= 0xd800 && unit <= 0xdfff)
-    if (reserved) return undefined
-    text += String.fromCharCode(unit)
-  }
-  return text
+  // a lone surrogate becomes U+FFFD (utf16.Decode)
+  return Buffer.from(content.subarray(0, end)).swap16().toString('utf16le').toWellFormed()
 }
 
 /** Only ASCII. */
