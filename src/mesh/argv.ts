@@ -10,12 +10,12 @@ import { bundleFile, inDir, kubeconfigFile, type Layout, type Member, pairOf } f
 
 type Flags = Record<string, string | number | boolean | undefined>
 
-const requestHeaderFlags: Flags = {
-  'requestheader-allowed-names': 'front-proxy-client',
+const requestHeaderFlags = ({ plan }: Layout): Flags => ({
+  'requestheader-allowed-names': plan.cluster.requestheaderAllowedNames.join(),
   'requestheader-username-headers': 'X-Remote-User',
   'requestheader-group-headers': 'X-Remote-Group',
   'requestheader-extra-headers-prefix': 'X-Remote-Extra-',
-}
+})
 
 const table: Record<ComponentName, (layout: Layout, member: Member) => Flags> = {
   etcd(layout) {
@@ -146,7 +146,7 @@ function delegating(
 /** Without a front-proxy CA the header flags mean nothing. */
 function requestHeader(layout: Layout, slot: TrustSlot): Flags {
   const file = bundleFile(layout, slot)
-  return file ? { 'requestheader-client-ca-file': file, ...requestHeaderFlags } : {}
+  return file ? { 'requestheader-client-ca-file': file, ...requestHeaderFlags(layout) } : {}
 }
 
 export function argvOf(layout: Layout, member: Member): string[] {

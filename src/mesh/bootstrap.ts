@@ -43,6 +43,12 @@ const kubeadmObjects = [
   bind('trustplane:kubelet-metrics', 'trustplane:kubelet-metrics', group('system:monitoring')),
 ]
 
+/** In other CA splits the apiserver calls kubelets under another name. */
+const kubeletApiAdmins = ({ plan }: Layout) =>
+  plan.cluster.kubeletApiAdmins
+    .filter(name => name !== 'kube-apiserver-kubelet-client')
+    .map(name => bind(`trustplane:kubelet-api-admin:${name}`, 'system:kubelet-api-admin', { kind: 'User', name }))
+
 /** Where the extension-apiserver is: an ExternalName service, since there is no network of pods behind a cluster IP here. */
 function extensionObjects(layout: Layout) {
   const file = bundleFile(layout, 'kube-apiserver.extension-ca-bundle')
@@ -106,7 +112,7 @@ function extensionObjects(layout: Layout) {
 
 /** Creates what is missing and brings up to date what is there (ports and bundles change from one `up` to the next). */
 export async function applyBootstrap(client: Client, layout: Layout, signal: AbortSignal): Promise<void> {
-  for (const batch of [kubeadmObjects, extensionObjects(layout)]) {
+  for (const batch of [[...kubeadmObjects, ...kubeletApiAdmins(layout)], extensionObjects(layout)]) {
     await Promise.all(batch.map(entry => apply(client, entry, signal)))
   }
 }

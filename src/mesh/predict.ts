@@ -84,13 +84,20 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
     return refused('server', row.refusal === 'tls' || verdict.parsing ? 'tls' : 'authentication', verdict)
   }
   const leaf = verdict.chains[0]![0]!.subject
-  if (row.allowed && !mayRequest(row.allowed, leaf.commonName, leaf.organizations)) {
+  if (row.allowed && !mayRequest(allowedBy(layout, row.allowed), leaf.commonName, leaf.organizations)) {
     return refused('server', 'authorization', {
       reason: 'forbidden',
       message: `User ${JSON.stringify(leaf.commonName)} cannot`,
     })
   }
   return { from, to, outcome: 'ok' }
+}
+
+/** Where the table names kubeadm's client of kubelets, the plan may have another. */
+function allowedBy({ plan }: Layout, allowed: NonNullable<Connection['allowed']>): NonNullable<Connection['allowed']> {
+  const { users = [] } = allowed
+  if (!users.includes('kube-apiserver-kubelet-client')) return allowed
+  return { ...allowed, users: [...users, ...plan.cluster.kubeletApiAdmins] }
 }
 
 function mayRequest(allowed: NonNullable<Connection['allowed']>, user: string, groups: readonly string[]): boolean {
