@@ -1,5 +1,6 @@
 /**
- * `npm run docs` writes the generated blocks of README.md and docs/*.md from the tables that they show, and docs/cli.md from `--help`.
+ * `npm run docs` writes the generated blocks of README.md and docs/*.md from the tables that they show, docs/cli.md from `--help`,
+ * and scenarios/scenario.schema.json.
  * `npm run docs -- --check` only says what is not up to date (exit 1). test/docs.test.ts does the same.
  */
 import { spawnSync } from 'node:child_process'
@@ -10,6 +11,7 @@ import { parse } from 'yaml'
 import { errorCodes, exitCodes } from '../src/errors.ts'
 import { connections } from '../src/mesh/connections.ts'
 import { defaultPorts } from '../src/mesh/ports.ts'
+import { scenarioSchema } from '../src/scenarios/schema.ts'
 import { reasons } from '../src/x509/reasons.ts'
 
 const path = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
@@ -115,6 +117,10 @@ export function staleDocuments(): Map<string, string> {
   const reference = commandReference()
   if (!existsSync(path('docs/cli.md')) || readFileSync(path('docs/cli.md'), 'utf8') !== reference)
     stale.set('docs/cli.md', reference)
+  const schemaFile = 'scenarios/scenario.schema.json'
+  const schema = JSON.stringify(scenarioSchema())
+  if (!existsSync(path(schemaFile)) || JSON.stringify(JSON.parse(readFileSync(path(schemaFile), 'utf8'))) !== schema)
+    stale.set(schemaFile, schema)
   return stale
 }
 
@@ -124,6 +130,7 @@ if (import.meta.main) {
     if (process.argv.includes('--check')) console.log(`${file} is not up to date: run \`npm run docs\``)
     else {
       writeFileSync(path(file), text)
+      if (file.endsWith('.json')) spawnSync('biome', ['format', '--write', path(file)])
       console.log(`${file} written`)
     }
   }
