@@ -38,6 +38,8 @@ export interface Admitted {
 /** A request that may not, and what to say. */
 export interface Refused {
   refusal: Refusal
+  /** Undefined: the path could not even be read. */
+  info?: RequestInfo
   auditId: string
   audit: AuditEntry | undefined
   layer: 'authentication' | 'authorization'
@@ -91,7 +93,15 @@ export function createFilter(options: FilterOptions): Filter {
         code: 401,
       })
     }
-    return { refusal, auditId, audit: undefined, layer: 'authentication', reason, message: message || refusal.message }
+    return {
+      refusal,
+      info,
+      auditId,
+      audit: undefined,
+      layer: 'authentication',
+      reason,
+      message: message || refusal.message,
+    }
   }
 
   function begin(
@@ -129,6 +139,7 @@ export function createFilter(options: FilterOptions): Filter {
         const refusal = refusalOf(other, request.headers, { 'x-content-type-options': 'nosniff' })
         return {
           refusal,
+          info,
           auditId,
           audit: entry,
           layer: 'authorization',
@@ -160,6 +171,7 @@ export function createFilter(options: FilterOptions): Filter {
         const refusal = refusals.forbidden(asked, reason, request.headers)
         return {
           refusal,
+          info,
           auditId,
           audit: entry,
           layer: 'authorization',
@@ -182,6 +194,7 @@ export function createFilter(options: FilterOptions): Filter {
         const refusal = refusals.failed(asked.slice(0, i + 1), result.error, request.url ?? '')
         return {
           refusal,
+          info,
           auditId,
           audit: entry,
           layer: 'authorization' as const,

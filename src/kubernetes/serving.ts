@@ -166,6 +166,15 @@ export async function createSecureServer(options: SecureServerOptions): Promise<
     bodyLimit: options.bodyLimit ?? 3 * 1024 * 1024,
     routerOptions: { maxParamLength: 1024 },
     exposeHeadRoutes: false,
+    // net/http's badRequestError
+    clientErrorHandler(error, socket) {
+      log.info('http: bad request', { err: error.message }, 4)
+      if (socket.writable)
+        socket.end(
+          'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request',
+        )
+      else socket.destroy(error)
+    },
     serverFactory(handler) {
       handle = handler
       http1 = createServer(
@@ -239,7 +248,11 @@ export async function createSecureServer(options: SecureServerOptions): Promise<
       request.auditId = result.auditId
       request.audit = result.audit
       if (auditIds) reply.header('audit-id', result.auditId)
-      if ('refusal' in result) return void refuse(request, reply, result)
+      if ('refusal' in result) {
+        if (result.info) request.info = result.info
+        if (result.user) request.user = result.user
+        return void refuse(request, reply, result)
+      }
       request.user = result.user
       request.info = result.info
       request.attributes = result.attributes
