@@ -44,6 +44,8 @@ export interface Connection {
   serverName?: string
   /** How a bad client certificate is refused; left out: none is asked for. */
   refusal?: 'tls' | '401'
+  /** The server believes X-Remote-* headers from these clients only: `--requestheader-allowed-names`. */
+  frontProxy?: boolean
   /** Who may make the probe's request, after the bootstrap policy; left out: nothing but authentication stands in the way. */
   allowed?: { users?: readonly string[]; groups?: readonly string[]; userPrefix?: string }
   /** What people notice when this connection is refused. */
@@ -195,6 +197,7 @@ export const connections: readonly Connection[] = [
     clientTrust: { name: 'kube-apiserver.extension-ca-bundle', flag: 'APIService spec.caBundle' },
     serverName: 'extension-apiserver.kube-system.svc',
     refusal: '401',
+    frontProxy: true,
     notice: 'the APIService is unavailable: `kubectl top` and every `kubectl api-resources` complain',
     // as kube-apiserver's availability controller asks
     request: {

@@ -84,6 +84,12 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
     return refused('server', row.refusal === 'tls' || verdict.parsing ? 'tls' : 'authentication', verdict)
   }
   const leaf = verdict.chains[0]![0]!.subject
+  const proxies = layout.plan.cluster.requestheaderAllowedNames
+  // an empty list lets everybody in whom the front-proxy CA signed
+  if (row.frontProxy && proxies.length > 0 && !proxies.includes(leaf.commonName)) {
+    const message = `x509: subject with cn=${leaf.commonName} is not in the allowed list`
+    return refused('server', 'authentication', { reason: 'unauthorized', message })
+  }
   if (row.allowed && !mayRequest(allowedBy(layout, row.allowed), leaf.commonName, leaf.organizations)) {
     return refused('server', 'authorization', {
       reason: 'forbidden',

@@ -7,7 +7,7 @@ import { type Created, createPki } from '#pki/create.ts'
 import { checkExpiration, expirationTable } from '#pki/expiration.ts'
 import { loadPlan } from '#pki/plan.ts'
 import { recordedPlan } from '#pki/plan-record.ts'
-import { type Renewed, renewCertificates } from '#pki/renew.ts'
+import type { Renewed } from '#pki/renew.ts'
 import { keyAlgorithms, type Plan, type PlanChanges } from '#pki/types.ts'
 import { createCommand, onRun } from '../command.ts'
 import type { Io } from '../io.ts'
@@ -194,6 +194,8 @@ function buildRenew(io: Io | undefined): Command {
     .addOption(planOption())
     .addOption(clockOption())
   return onRun<PlanOptions>(command, io, async (names, { io, options }) => {
+    // it brings what makes certificates with it, which check-expiration need not wait for
+    const { renewCertificates } = await import('#pki/renew.ts')
     const renewed = await renewCertificates(options.dir, await planFor(options), names, clockOf(options))
     if (options.output === 'table') io.stdout.write(describeRenewal(renewed, names.includes('all')))
     else {
