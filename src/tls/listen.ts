@@ -31,6 +31,10 @@ class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
         contextOf: contextMaker(options),
       }),
     )
+    const named =
+      options.clientAuth === 'none'
+        ? []
+        : [options.clientCa, ...(options.otherClientCas ?? [])].filter(source => source !== undefined)
     const acceptor: Acceptor = {
       options,
       alpn: [...(options.alpn ?? ['h2', 'http/1.1'])],
@@ -40,7 +44,13 @@ class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
       contextFor(servername) {
         const entry = served.find(({ names }) => names.some(name => nameMatches(name, servername))) ?? served[0]!
         const identity = entry.identity.current()
-        return { identity, context: entry.contextOf(identity) }
+        return {
+          identity,
+          context: entry.contextOf(
+            identity,
+            named.map(source => source.current()),
+          ),
+        }
       },
       accepted: (raw, socket, peer) => {
         this.#pending.delete(raw)

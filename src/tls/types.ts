@@ -140,6 +140,8 @@ export interface ListenOptions extends Common {
   clientAuth: 'none' | 'request' | 'require'
   /** Needed for `require`; optional for `request` (authenticators there may use several bundles: front proxy and client CA). */
   clientCa?: BundleSource
+  /** Whose CAs clients are told besides `clientCa`'s (kube-apiserver's front proxy CA). They decide nothing here. */
+  otherClientCas?: readonly BundleSource[]
   /** etcd's --client-crl-file: looked at after the handshake, by serial. */
   crl?: () => RevocationList | undefined
   /** Default ['h2', 'http/1.1']. */
