@@ -30,6 +30,7 @@ export const errorCodes = {
   TP_PKI_EXISTS: { exit: 'findings', summary: 'a key or certificate is there already' },
   TP_PKI_CA_KEY_MISSING: { exit: 'notFound', summary: 'the CA key needed to sign a certificate is missing' },
   TP_PKI_MISSING: { exit: 'notFound', summary: 'a file of the PKI is missing' },
+  TP_PKI_LOCKED: { exit: 'environment', summary: 'another process is writing this PKI' },
   TP_PLAN_INVALID: { exit: 'invalidInput', summary: 'a PKI plan does not validate' },
   // environment
   TP_NODE_TOO_OLD: { exit: 'environment', summary: 'this Node is older than trustplane needs' },

@@ -3,13 +3,14 @@
  * never written over unless told to.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '#clock.ts'
 import { messageOf, TrustplaneError } from '#errors.ts'
 import { recover, writeTogether } from './atomic-write.ts'
 import { issuePki } from './issue.ts'
 import { readKubeconfigIdentity, withServer } from './kubeconfig.ts'
+import { withLock } from './lock.ts'
 import { ownCertificates } from './lookup.ts'
 import { applyChanges } from './plan.ts'
 import { planRecord, renderPlanRecord } from './plan-record.ts'
@@ -41,14 +42,18 @@ export interface Created {
   external: string[]
 }
 
-/** @throws TrustplaneError TP_PKI_EXISTS, TP_PKI_CA_KEY_MISSING, TP_FILE_UNREADABLE, TP_PLAN_INVALID */
+/** @throws TrustplaneError TP_PKI_EXISTS, TP_PKI_CA_KEY_MISSING, TP_PKI_LOCKED, TP_FILE_UNREADABLE, TP_PLAN_INVALID */
 export async function createPki(options: CreateOptions): Promise<Created> {
-  const { dir, clock = systemClock, force = false } = options
   const plan = options.overrides ? await applyChanges(options.plan, options.overrides) : options.plan
+  // what is wrong with the folder is said when something is written to it
+  await mkdir(options.dir, { recursive: true, mode: 0o700 }).catch(() => {})
+  return withLock(options.dir, () => create(plan, options))
+}
+
+async function create(plan: Plan, { dir, clock = systemClock, force = false }: CreateOptions): Promise<Created> {
   await recover(dir)
-  const existing: Existing = force
-    ? { files: new Map(), moved: new Map(), kept: [], external: [] }
-    : await readExisting(plan, dir)
+  const nothing: Existing = { files: new Map(), moved: new Map(), kept: [], external: [] }
+  const existing = force ? nothing : await readExisting(plan, dir)
   const files = await issuePki(plan, clock, existing.files)
   await leaveOutUnchanged(dir, files)
   for (const [path, file] of existing.moved) files.set(path, file)
@@ -56,12 +61,7 @@ export async function createPki(options: CreateOptions): Promise<Created> {
   const record = renderPlanRecord(plan)
   if ((await readIfThere(join(dir, planRecord))) !== record) files.set(planRecord, { content: record, mode: 0o644 })
   await writeTogether(dir, files)
-  return {
-    plan,
-    written,
-    kept: existing.kept,
-    external: existing.external,
-  }
+  return { plan, written, kept: existing.kept, external: existing.external }
 }
 
 /** Files without secrets that come out the same (trust bundles) need no writing. */

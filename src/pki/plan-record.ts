@@ -8,7 +8,7 @@ import type { Plan, PlanDocument } from './types.ts'
 export const planRecord = 'plan.json'
 
 export const renderPlanRecord = (plan: Plan) =>
-  `${JSON.stringify({ apiVersion: 'trustplane/v1', kind: 'PkiPlan', plan: plan.document }, null, 2)}\n`
+  `${JSON.stringify({ apiVersion: 'trustplane.io/v1alpha1', kind: 'PkiPlan', plan: plan.document }, null, 2)}\n`
 
 /** The plan that `dir` was made from; kubeadm's for a folder that trustplane did not make (/etc/kubernetes). */
 export async function recordedPlan(dir: string): Promise<Plan> {

@@ -89,13 +89,7 @@ async function readDocument(text: string, file: string, sources: Source[]): Prom
   const written = document as PlanDocument
   sources.push({ yaml, document: written })
   if (written.extends === undefined && written.changes === undefined) return written
-  const base = written.extends
-    ? await readDocument(
-        await readPlan(join(dirname(file), written.extends)),
-        join(dirname(file), written.extends),
-        sources,
-      )
-    : {}
+  const base = written.extends === undefined ? {} : await readBase(written.extends, yaml, sources)
   const { extends: _, changes, ...own } = written
   const merged = merge(
     { ...base, name: basename(file).replace(/\.ya?ml$/, ''), ...own },
@@ -106,6 +100,18 @@ async function readDocument(text: string, file: string, sources: Source[]): Prom
   )
   if (problems.length > 0) throw problemsError('TP_PLAN_INVALID', problems)
   return merged
+}
+
+async function readBase(name: string, yaml: YamlDocument, sources: Source[]): Promise<PlanDocument> {
+  const file = join(dirname(yaml.file), name)
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (cause) {
+    const message = `cannot read the plan that this one extends, ${file}: ${messageOf(cause)}`
+    throw problemsError('TP_PLAN_INVALID', [{ file: yaml.file, ...yaml.position(['extends']), message }])
+  }
+  return readDocument(text, file, sources)
 }
 
 /** `kubernetesVersion: 1.30` without quotes is the number 1.3 to YAML: take what was written. */

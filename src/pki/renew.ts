@@ -14,6 +14,7 @@ import { contentToRenew } from './certificate-content.ts'
 import { issueCertificate } from './certificates.ts'
 import { generateKey, privateKeyPem } from './keys.ts'
 import { readKubeconfigIdentity, withClientCertificate } from './kubeconfig.ts'
+import { withLock } from './lock.ts'
 import { ownCertificates } from './lookup.ts'
 import type { AuthoritySpec, CertificateSpec, KubeconfigSpec, PkiFiles, Plan } from './types.ts'
 
@@ -46,7 +47,6 @@ export async function renewCertificates(
   names: readonly string[],
   clock: Clock = systemClock,
 ): Promise<Renewed[]> {
-  await recover(dir)
   const known = renewable(plan)
   const rows = names.includes('all')
     ? known.filter(row => row.managed)
@@ -60,9 +60,12 @@ export async function renewCertificates(
           fix,
         })
       })
-  const results: Renewed[] = []
-  for (const row of rows) results.push(await renewOne(dir, plan, row, clock))
-  return results
+  return withLock(dir, async () => {
+    await recover(dir)
+    const results: Renewed[] = []
+    for (const row of rows) results.push(await renewOne(dir, plan, row, clock))
+    return results
+  })
 }
 
 async function renewOne(dir: string, plan: Plan, row: Row, clock: Clock): Promise<Renewed> {

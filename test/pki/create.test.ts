@@ -11,6 +11,7 @@ import {
   watch,
   writeFileSync,
 } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -232,6 +233,26 @@ t.test('a run that is killed leaves whole files, and the next one makes a PKI th
   const { written } = await createPki({ plan, dir, clock: { now: () => new Date() } })
   t.strictSame(written, [], 'either the old set or the new one was complete')
   t.notOk(existsSync(join(dir, '.pki-commit.json')))
+})
+
+t.test('two runs at once make one PKI', async t => {
+  const dir = join(t.testdir(), 'state')
+  const plan = await loadPlan('kubeadm')
+  const [one, two] = await Promise.all([createPki({ plan, dir, clock }), createPki({ plan, dir, clock })])
+  t.strictSame([one.written.length, two.written.length].sort(), [0, 38].sort())
+  t.strictSame((await createPki({ plan, dir, clock })).written, [])
+  t.notOk(existsSync(join(dir, '.pki-lock')))
+})
+
+t.test('a lock whose holder is gone holds nobody up', async t => {
+  const plan = await loadPlan('kubeadm')
+  const gone = spawn(process.execPath, ['-e', ''])
+  await once(gone, 'exit')
+  // the second: a restarted container has its old process id
+  for (const pid of [gone.pid, process.pid]) {
+    const dir = t.testdir({ '.pki-lock': JSON.stringify({ pid, host: hostname() }) })
+    t.equal((await createPki({ plan, dir, clock })).written.length, 38)
+  }
 })
 
 t.test('the plan that a PKI was made from is remembered', async t => {

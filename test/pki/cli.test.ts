@@ -1,0 +1,130 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { trustplane } from '../cli/harness.ts'
+
+t.test('init says what it made, where, and until when', async t => {
+  const dir = join(t.testdir(), 'state')
+  const { status, stdout, stderr } = await trustplane('pki', 'init', '--dir', dir)
+  t.equal(status, 0)
+  t.match(stdout, /^pki\/apiserver\.crt, valid until \d{4}-\d\d-\d\d$/m)
+  t.match(stdout, /^pki\/sa\.key$/m)
+  t.notMatch(stdout, /PRIVATE|BEGIN/)
+  t.match(stderr, /never use it in production/)
+  const again = await trustplane('pki', 'init', '--dir', dir)
+  t.match(again.stdout, /^Using existing ca certificate authority$/m)
+  t.match(again.stdout, /^Using existing apiserver certificate and key on disk$/m)
+  t.match(again.stdout, /^Using existing kubeconfig file: "admin.conf"$/m)
+  t.match(again.stdout, /^Using the existing "sa" key$/m)
+  t.notMatch(again.stdout, /valid until/)
+})
+
+t.test('init -o json names every file', async t => {
+  const dir = join(t.testdir(), 'state')
+  const { status, stdout } = await trustplane('pki', 'init', '--dir', dir, '--plan', 'one-ca', '-o', 'json')
+  t.equal(status, 0)
+  const document = JSON.parse(stdout) as { kind: string; plan: string; written: { file: string; notAfter?: string }[] }
+  t.match(document, { kind: 'PkiInit', plan: 'one-ca', kept: [], external: [] })
+  t.ok(document.written.some(({ file }) => file === 'pki/etcd/server.key'))
+  t.match(document.written.find(({ file }) => file === 'pki/ca.crt')!.notAfter, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
+})
+
+t.test('init does not write over a key that does not fit, and with --force it does', async t => {
+  const dir = join(t.testdir(), 'state')
+  await trustplane('pki', 'init', '--dir', dir)
+  const key = join(dir, 'pki/apiserver.key')
+  writeFileSync(key, readFileSync(join(dir, 'pki/etcd/peer.key')))
+  const before = readFileSync(key, 'utf8')
+  const refused = await trustplane('pki', 'init', '--dir', dir)
+  t.equal(refused.status, 1)
+  t.match(refused.stderr, /^× TP_PKI_EXISTS\n {4}.*pki\/apiserver\.key is there already/)
+  t.match(refused.stderr, /fix: .*--force/)
+  t.equal(readFileSync(key, 'utf8'), before)
+  t.equal((await trustplane('pki', 'init', '--dir', dir, '--force')).status, 0)
+  t.not(readFileSync(key, 'utf8'), before)
+})
+
+t.test('init takes kubeadm’s parameters from flags', async t => {
+  const dir = join(t.testdir(), 'state')
+  const flags = ['--node-name', 'cp-1', '--kubernetes-version', '1.28', '--server', 'https://api.test:6443']
+  const { stdout } = await trustplane('pki', 'init', '--dir', dir, ...flags, '--cert-sans', 'a.test,192.0.2.1')
+  t.notMatch(stdout, /super-admin\.conf/)
+  t.match(stdout, /^kubelet\/cp-1\/pki\/kubelet\.crt/m)
+  t.match(readFileSync(join(dir, 'admin.conf'), 'utf8'), 'server: https://api.test:6443')
+})
+
+t.test('a bad plan is told of with every line', async t => {
+  const dir = t.testdir({ 'bad.yaml': 'extends: nowhere.yaml\n', 'worse.yaml': 'keyAlgoritm: x\ncluster: 1\n' })
+  const bad = await trustplane('pki', 'init', '--dir', join(dir, 'state'), '--plan', join(dir, 'worse.yaml'))
+  t.equal(bad.status, 3)
+  t.match(bad.stderr, `${dir}/worse.yaml:1:1: unknown key "keyAlgoritm", did you mean "keyAlgorithm"?\n`)
+  t.match(bad.stderr, `${dir}/worse.yaml:2:10: expected object, found number 1`)
+  const missing = await trustplane('pki', 'init', '--dir', join(dir, 'state'), '--plan', join(dir, 'bad.yaml'))
+  t.equal(missing.status, 3)
+  t.match(missing.stderr, `${dir}/bad.yaml:1:10: cannot read the plan that this one extends, ${dir}/nowhere.yaml`)
+})
+
+t.test('check-expiration prints kubeadm’s table, and fails when something has expired or is missing', async t => {
+  const dir = join(t.testdir(), 'state')
+  await trustplane('pki', 'init', '--dir', dir)
+  const fresh = await trustplane('pki', 'check-expiration', '--dir', dir)
+  t.equal(fresh.status, 0)
+  t.match(
+    fresh.stdout.split('\n')[0],
+    'CERTIFICATE                EXPIRES                  RESIDUAL TIME   CERTIFICATE AUTHORITY   EXTERNALLY MANAGED',
+  )
+  t.match(fresh.stdout, /^apiserver {18}\w{3} \d\d, \d{4} \d\d:\d\d UTC {3}364d {12}ca {22}no {6}$/m)
+  const bare = await trustplane('pki', 'check-expiration', '--dir', dir, '--no-headers')
+  t.notMatch(bare.stdout, /RESIDUAL/)
+  const late = await trustplane('pki', 'check-expiration', '--dir', dir, '--clock-offset', '366d')
+  t.equal(late.status, 1)
+  t.match(late.stdout, /^apiserver .*<invalid>/m)
+  rmSync(join(dir, 'pki/apiserver.crt'))
+  const missing = await trustplane('pki', 'check-expiration', '--dir', dir)
+  t.equal(missing.status, 1)
+  t.match(missing.stdout, /^!MISSING! apiserver +$/m)
+  const json = await trustplane('pki', 'check-expiration', '--dir', dir, '-o', 'json')
+  t.match(JSON.parse(json.stdout), { kind: 'CertificateExpirationInfo', apiVersion: 'output.kubeadm.k8s.io/v1alpha3' })
+})
+
+t.test('check-expiration knows the plan that the PKI was made from', async t => {
+  const dir = join(t.testdir(), 'state')
+  await trustplane('pki', 'init', '--dir', dir, '--plan', 'k3s')
+  const { status, stdout } = await trustplane('pki', 'check-expiration', '--dir', dir)
+  t.equal(status, 0)
+  t.match(stdout, /^request-header-ca /m)
+})
+
+t.test('renew prints what kubeadm prints', async t => {
+  const dir = join(t.testdir(), 'state')
+  await trustplane('pki', 'init', '--dir', dir)
+  const all = await trustplane('pki', 'renew', 'all', '--dir', dir)
+  t.equal(all.status, 0)
+  t.match(
+    all.stdout,
+    /^certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself renewed\n/,
+  )
+  t.match(
+    all.stdout,
+    /\n\nDone renewing certificates\. You must restart the kube-apiserver, kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates\.\n$/,
+  )
+  const two = await trustplane('pki', 'renew', 'etcd-server', 'kubelet.conf', '--dir', dir, '--clock-offset', '30d')
+  t.equal(
+    two.stdout,
+    'certificate for serving etcd renewed\ncertificate embedded in the kubeconfig file for the kubelet to use renewed\n',
+  )
+  const unknown = await trustplane('pki', 'renew', 'etcd-serve', '--dir', dir)
+  t.equal(unknown.status, 2)
+  t.match(unknown.stderr, /fix: did you mean etcd-server\?/)
+  const json = await trustplane('pki', 'renew', 'apiserver', '--dir', dir, '-o', 'json')
+  t.match(JSON.parse(json.stdout), { kind: 'RenewalList', items: [{ name: 'apiserver', outcome: 'renewed' }] })
+})
+
+t.test('every pki command has examples in its help', async t => {
+  for (const name of ['init', 'check-expiration', 'renew']) {
+    const { status, stdout } = await trustplane('pki', name, '--help')
+    t.equal(status, 0)
+    t.match(stdout, `Examples:\n`)
+    t.match(stdout, `trustplane pki ${name}`)
+  }
+})
