@@ -1,0 +1,113 @@
+/** kubelet's stand-in: registers a node, "runs" its pods, serves logs and exec; certificates as the original handles them. */
+import { createClient } from '#kubernetes/from-kubeconfig.ts'
+import { loadKubeconfig } from '#kubernetes/kubeconfig.ts'
+import { fileBundle } from '#tls/bundle.ts'
+import type { Component, RunningComponent } from '../component.ts'
+import { newMetrics } from '../component-metrics.ts'
+import { createEventRecorder } from '../event-recorder.ts'
+import { parseFlags } from '../flags.ts'
+import { servingIdentity } from '../serving-identity.ts'
+import { configure } from './configuration.ts'
+import { deprecated, flags, type Values } from './flags.ts'
+import { createNodeReporter } from './node.ts'
+import { createPods } from './pods.ts'
+import { createKubeletServer, startHealthz } from './server.ts'
+
+export const component: Component = {
+  name: 'kubelet',
+  summary:
+    'The kubelet is the primary "node agent": registers its node, keeps its lease, runs the pods bound to it (simulated).',
+  flags,
+  logFormat: 'kubernetes',
+  async start(argv, context): Promise<RunningComponent> {
+    const parsed = parseFlags('kubelet', flags, argv)
+    const values = parsed.values as unknown as Values
+    const { log, clock } = context
+    for (const { name } of deprecated) {
+      if (parsed.given.has(name))
+        log.info(
+          `Flag --${name} has been deprecated, This parameter should be set via the config file specified by the Kubelet's --config flag.`,
+          {},
+          1,
+        )
+    }
+    const settings = configure(values)
+    const metrics = newMetrics()
+    const closers: (() => Promise<void> | void)[] = []
+    const clientCa = settings.clientCaFile
+      ? fileBundle({
+          file: settings.clientCaFile,
+          reader: 'kube-apiserver',
+          reload: 'watch',
+          log,
+          name: 'client-ca-bundle',
+        })
+      : undefined
+    if (clientCa) closers.unshift(() => clientCa.close())
+    const identity = await servingIdentity({
+      component: 'kubelet',
+      certFile: settings.tlsCertFile,
+      keyFile: settings.tlsPrivateKeyFile,
+      certDir: settings.certDir,
+      pairName: 'kubelet',
+      host: settings.nodeName,
+      clock,
+      log,
+    })
+    closers.unshift(() => identity.close())
+    const client = createClient({
+      ...context,
+      kubeconfig: loadKubeconfig(settings.kubeconfig ?? ''),
+      component: 'kubelet',
+      from: 'kubelet',
+      to: 'kube-apiserver',
+      metrics,
+    })
+    closers.unshift(() => client.close())
+    const events = createEventRecorder({ client, clock, log, component: 'kubelet', host: settings.nodeName })
+    closers.unshift(() => events.close())
+    const pods = createPods({
+      client,
+      clock,
+      log,
+      events,
+      hostIp: settings.nodeIp,
+      nodeName: settings.nodeName,
+      podCidr: settings.podCidr,
+    })
+    const server = await createKubeletServer({
+      settings,
+      context,
+      identity,
+      clientCa,
+      client,
+      pods,
+      metrics,
+      requireClientCertificate: values['require-client-certificate'],
+    })
+    await server.listen()
+    closers.unshift(() => server.close())
+    const healthz = settings.healthz && (await startHealthz(settings.healthz))
+    if (healthz) closers.unshift(() => healthz.close())
+    const node = createNodeReporter({ client, clock, log, settings, events, port: () => server.address.port })
+    events.event(
+      { kind: 'Node', name: settings.nodeName, uid: settings.nodeName },
+      'Normal',
+      'Starting',
+      'Starting kubelet.',
+    )
+    node.start()
+    pods.start()
+    closers.unshift(
+      () => pods.stop(),
+      () => node.stop(),
+    )
+    return {
+      addresses: { secure: server.address, ...(healthz ? { healthz: healthz.address } : {}) },
+      failed: new Promise(() => {}),
+      async stop() {
+        for (const close of closers) await close()
+      },
+    }
+  },
+}
