@@ -1,0 +1,37 @@
+/** What is under `…/<name>/<subresource>`, by resource and verb. */
+
+import { get } from '../verbs/read.ts'
+import type { Handler } from '../verbs/types.ts'
+import { approval, csrStatus } from './approval.ts'
+import { finalize } from './finalize.ts'
+import { binding, eviction } from './pods.ts'
+import { getScale, patchScale, updateScale } from './scale.ts'
+import { patchStatus, updateStatus } from './status.ts'
+import { createToken } from './token.ts'
+
+type Verbs = Partial<Record<'get' | 'create' | 'update' | 'patch' | 'delete', Handler>>
+
+const scale: Verbs = { get: getScale, update: updateScale, patch: patchScale }
+const status: Verbs = { get, update: updateStatus, patch: patchStatus }
+
+const table: Record<string, Verbs> = {
+  '/namespaces/finalize': { update: finalize },
+  '/pods/binding': { create: binding },
+  '/pods/eviction': { create: eviction },
+  '/serviceaccounts/token': { create: createToken },
+  'apps/deployments/scale': scale,
+  'apps/replicasets/scale': scale,
+  'apps/statefulsets/scale': scale,
+  'certificates.k8s.io/certificatesigningrequests/approval': { get, update: approval.update, patch: approval.patch },
+  'certificates.k8s.io/certificatesigningrequests/status': { get, update: csrStatus.update, patch: csrStatus.patch },
+}
+
+export function subresourceHandler(
+  group: string,
+  resource: string,
+  subresource: string,
+  verb: string,
+): Handler | undefined {
+  const verbs = table[`${group}/${resource}/${subresource}`] ?? (subresource === 'status' ? status : undefined)
+  return verbs?.[verb as keyof Verbs]
+}
