@@ -36,14 +36,15 @@ export function createVerdictCache({ maxEntries = 1000 }: { maxEntries?: number 
 
   const parse = (der: Uint8Array, voice: Voice): Certificate => {
     if (der.length > maxDerBytes) return parseCertificate(der, voice)
-    const key = voice + Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('latin1')
-    let certificate = certificates.get(key)
-    if (!certificate) {
-      // a copy: the bytes may be part of a buffer that is written to again
-      certificate = parseCertificate(Uint8Array.from(der), voice)
-      if (certificates.size >= maxEntries) certificates.clear()
-      certificates.set(key, certificate)
-    }
+    const bytes = Buffer.from(der.buffer, der.byteOffset, der.byteLength)
+    // the end of the signature tells certificates apart, a comparison makes sure
+    const key = voice + bytes.toString('latin1', Math.max(0, bytes.length - 24))
+    const known = certificates.get(key)
+    if (known && bytes.equals(known.der)) return known
+    // a copy: the bytes may be part of a buffer that is written to again
+    const certificate = parseCertificate(Uint8Array.from(der), voice)
+    if (certificates.size >= maxEntries) certificates.clear()
+    certificates.set(key, certificate)
     return certificate
   }
 

@@ -30,12 +30,31 @@ export const context = (number: number) => 0x80 | number
 /** `[number]`, constructed. */
 export const constructed = (number: number) => 0xa0 | number
 
-interface Element {
-  tag: number
+/** A view of one element; slices are made when they are asked for. */
+class Element {
+  readonly tag: number
+  private readonly bytes: Uint8Array
+  private readonly from: number
+  private readonly contentFrom: number
+  private readonly to: number
+
+  constructor(bytes: Uint8Array, from: number, contentFrom: number, to: number) {
+    this.tag = bytes[from]!
+    this.bytes = bytes
+    this.from = from
+    this.contentFrom = contentFrom
+    this.to = to
+  }
+
   /** With header. */
-  whole: Uint8Array
+  get whole(): Uint8Array {
+    return this.bytes.subarray(this.from, this.to)
+  }
+
   /** Without. */
-  content: Uint8Array
+  get content(): Uint8Array {
+    return this.bytes.subarray(this.contentFrom, this.to)
+  }
 }
 
 export interface BitString {
@@ -68,8 +87,7 @@ export class DerReader {
     const { bytes, at } = this
     const left = bytes.length - at
     if (left < 2) return undefined
-    const elementTag = bytes[at]!
-    if ((elementTag & 0x1f) === 0x1f) return undefined
+    if ((bytes[at]! & 0x1f) === 0x1f) return undefined
     let length = bytes[at + 1]!
     let header = 2
     if (length & 0x80) {
@@ -83,11 +101,7 @@ export class DerReader {
     }
     if (header + length > left) return undefined
     this.at = at + header + length
-    return {
-      tag: elementTag,
-      whole: bytes.subarray(at, this.at),
-      content: bytes.subarray(at + header, this.at),
-    }
+    return new Element(bytes, at, at + header, this.at)
   }
 
   /** The content of the next element, which must have this tag. */

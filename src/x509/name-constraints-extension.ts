@@ -1,17 +1,32 @@
 /** The nameConstraints extension: Go's parseNameConstraintsExtension. RFC 5280 §4.2.1.10. */
 import { constructed, context, DerReader, tag } from './der.ts'
-import { parseMailbox, reverseLabels } from './domains.ts'
+import { type Mailbox, parseMailbox, reverseLabels } from './domains.ts'
 import { CertificateParseError } from './errors.ts'
 import { goString, quote } from './go-format.ts'
 import { parseIp } from './ip-addresses.ts'
 import { isIa5 } from './names.ts'
 import type { Voice } from './types.ts'
 
+/** A domain, split once: there may be 250,000 comparisons. */
+export interface DomainConstraint {
+  text: string
+  /** Lower case, from the right; none matches everything. */
+  labels: readonly string[]
+  /** Written with a leading period: at least one more label. */
+  mustBeBelow: boolean
+}
+
+export interface NetworkConstraint {
+  ip: Uint8Array
+  mask: Uint8Array
+}
+
 export interface Subtrees {
-  dns: string[]
-  ip: { ip: Uint8Array; mask: Uint8Array }[]
-  email: string[]
-  uri: string[]
+  dns: readonly DomainConstraint[]
+  ip: readonly NetworkConstraint[]
+  /** An exact mailbox, or a domain. */
+  email: readonly (DomainConstraint | { text: string; mailbox: Mailbox })[]
+  uri: readonly DomainConstraint[]
 }
 
 export interface NameConstraints {
@@ -44,18 +59,21 @@ export function parseNameConstraints(
 }
 
 function parseSubtrees(der: Uint8Array | null, voice: Voice): { subtrees: Subtrees; unhandled: boolean } {
-  const subtrees: Subtrees = { dns: [], ip: [], email: [], uri: [] }
+  const dns: DomainConstraint[] = []
+  const ip: NetworkConstraint[] = []
+  const email: Subtrees['email'][number][] = []
+  const uri: DomainConstraint[] = []
   let unhandled = false
   const reader = new DerReader(der ?? new Uint8Array(), voice)
   while (!reader.empty) {
     const base = reader.enter(tag.sequence)?.element() ?? fail('invalid NameConstraints extension')
-    if (base.tag === context(2)) subtrees.dns.push(domain(base.content, 'dnsName', voice))
-    else if (base.tag === context(7)) subtrees.ip.push(network(base.content))
-    else if (base.tag === context(1)) subtrees.email.push(mailboxOrDomain(base.content, voice))
-    else if (base.tag === context(6)) subtrees.uri.push(uriDomain(base.content, voice))
+    if (base.tag === context(2)) dns.push(domain(base.content, 'dnsName', voice))
+    else if (base.tag === context(7)) ip.push(network(base.content))
+    else if (base.tag === context(1)) email.push(mailboxOrDomain(base.content, voice))
+    else if (base.tag === context(6)) uri.push(uriDomain(base.content, voice))
     else unhandled = true
   }
-  return { subtrees, unhandled }
+  return { subtrees: { dns, ip, email, uri }, unhandled }
 }
 
 function ascii(bytes: Uint8Array): string {
@@ -63,27 +81,28 @@ function ascii(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('latin1')
 }
 
-/** A domain, or one with a leading period, which demands at least one more label. */
-function domain(bytes: Uint8Array, kind: string, voice: Voice): string {
+function domain(bytes: Uint8Array, kind: string, voice: Voice): DomainConstraint {
   const text = ascii(bytes)
-  return reverseLabels(text.replace(/^\./, ''), voice)
-    ? text
+  const labels = reverseLabels(text.replace(/^\./, '').toLowerCase(), voice)
+  return labels
+    ? { text, labels, mustBeBelow: text.startsWith('.') }
     : fail(`failed to parse ${kind} constraint ${quote(text)}`)
 }
 
-function mailboxOrDomain(bytes: Uint8Array, voice: Voice): string {
+function mailboxOrDomain(bytes: Uint8Array, voice: Voice): Subtrees['email'][number] {
   const text = ascii(bytes)
   if (!text.includes('@')) return domain(bytes, 'rfc822Name', voice)
-  return parseMailbox(text, voice) ? text : fail(`failed to parse rfc822Name constraint ${quote(text)}`)
+  const mailbox = parseMailbox(text, voice) ?? fail(`failed to parse rfc822Name constraint ${quote(text)}`)
+  return { text, mailbox }
 }
 
-function uriDomain(bytes: Uint8Array, voice: Voice): string {
+function uriDomain(bytes: Uint8Array, voice: Voice): DomainConstraint {
   const text = ascii(bytes)
   if (parseIp(text)) fail(`failed to parse URI constraint ${quote(text)}: cannot be IP address`)
   return domain(bytes, 'URI', voice)
 }
 
-function network(bytes: Uint8Array): { ip: Uint8Array; mask: Uint8Array } {
+function network(bytes: Uint8Array): NetworkConstraint {
   if (bytes.length !== 8 && bytes.length !== 32) fail(`IP constraint contained value of length ${bytes.length}`)
   const ip = bytes.subarray(0, bytes.length / 2)
   const mask = bytes.subarray(bytes.length / 2)

@@ -143,4 +143,7 @@ function parseBmpString(content: Uint8Array): string | undefined {
 }
 
 /** Only ASCII. */
-export const isIa5 = (bytes: Uint8Array) => bytes.every(byte => byte < 0x80)
+export function isIa5(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i]! >= 0x80) return false
+  return true
+}
