@@ -12,17 +12,21 @@ export async function runInForeground(context: UpContext, meshOptions: MeshOptio
   const { say } = context
   const began = performance.now()
   const stop = Promise.withResolvers<number>()
-  process
-    .once('SIGINT', () => stop.resolve(130))
-    .once('SIGTERM', () => stop.resolve(143))
-    .once('SIGHUP', () => stop.resolve(129))
-  const starting = startMesh({ ...meshOptions, onProgress: line => say(`! ${line}`) })
-  const early = await Promise.race([starting.then(() => undefined), stop.promise])
-  // a signal while it starts: it is stopped as soon as there is something to stop
-  const mesh = await starting
-  if (early !== undefined) {
-    await mesh.stop()
-    return early
+  const abort = new AbortController()
+  let status: number | undefined
+  const onSignal = (exit: number) => () => {
+    status = exit
+    abort.abort()
+    stop.resolve(exit)
+  }
+  process.once('SIGINT', onSignal(130)).once('SIGTERM', onSignal(143)).once('SIGHUP', onSignal(129))
+  let mesh: Mesh
+  try {
+    mesh = await startMesh({ ...meshOptions, signal: abort.signal, onProgress: line => say(`! ${line}`) })
+  } catch (error) {
+    // a signal while it was starting: nothing is left of it
+    if (status !== undefined) return status
+    throw error
   }
   try {
     await mesh.probe()

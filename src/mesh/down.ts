@@ -47,3 +47,13 @@ function signal(target: MeshState['launcher'], name: NodeJS.Signals): void {
     // it ended in between
   }
 }
+
+/** What a launcher that was killed left behind: its children stop by themselves, unless they hang. */
+export async function sweep(stale: MeshState): Promise<void> {
+  const left = stale.components.flatMap(({ pid, began }) => (pid === undefined ? [] : [{ pid, began }])).filter(isAlive)
+  const deadline = Date.now() + 1500
+  for (const target of left) {
+    while (isAlive(target) && Date.now() < deadline) await pause(20)
+    if (isAlive(target)) process.kill(target.pid, 'SIGKILL')
+  }
+}

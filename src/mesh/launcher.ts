@@ -6,20 +6,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { offsetClock } from '#clock.ts'
-import { messageOf } from '#errors.ts'
 import type { Plan, PlanChanges } from '#pki/types.ts'
 import type { Voice } from '#x509/types.ts'
-import { argvOf } from './argv.ts'
-import { bootstrap } from './bootstrap-client.ts'
-import { runInline } from './inline.ts'
+import { sweep } from './down.ts'
 import { membersOf, nodesOf } from './layout.ts'
-import { Member } from './member.ts'
-import { Mesh, stopInOrder } from './mesh.ts'
+import { Member, stopInOrder } from './member.ts'
+import type { Mesh } from './mesh.ts'
 import { choosePorts, type PortsOption } from './ports.ts'
-import { prepare, setAside } from './prepare.ts'
 import { forkComponent, forkProgram } from './process.ts'
-import { newRecords } from './records.ts'
-import { apiVersion, claimState, isAlive, type MeshState, removeState, thisProcess } from './state.ts'
+import { apiVersion, claimState, type MeshState, removeState, setAside, thisProcess } from './state.ts'
 
 export interface MeshOptions {
   /** The state directory; left out: a temporary one that goes with the mesh. */
@@ -44,6 +39,8 @@ export interface MeshOptions {
   flags?: Partial<Record<string, readonly string[]>>
   /** How long to wait for a component before going on without it; default 10 s. */
   settleMs?: number
+  /** Aborted: stop starting, and leave nothing behind. */
+  signal?: AbortSignal
   /** Told what is going on while it starts. */
   onProgress?: (line: string) => void
 }
@@ -85,19 +82,23 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   let chosen: Awaited<ReturnType<typeof choosePorts>> | undefined
   try {
     if (stale) await sweep(stale)
-    await setAside(dir)
+    setAside(dir)
+    const runInline = options.isolation === 'in-process' ? (await import('./inline.ts')).runInline : undefined
     for (const place of membersOf(nodes)) {
       const logFile = join(dir, 'logs', `${place.id}.log`)
       const launch = () => {
         const env = environment(dir, clockOffsetMs + (clockOffsets[place.component] ?? 0), voice)
         const how = { component: place.component, logFile, env }
         if (place.component === 'etcd' && options.etcdBinary) return forkProgram(options.etcdBinary, how)
-        return options.isolation === 'in-process' ? runInline(how) : forkComponent(how)
+        return runInline ? runInline(how) : forkComponent(how)
       }
       members.push(new Member({ ...place, logFile, launch, restart: options.restart ?? false }))
     }
+    // loaded only now: the processes are on their way meanwhile
+    const loading = Promise.all([import('./prepare.ts'), import('./mesh.ts'), import('./begin.ts')])
     chosen = await choosePorts(options.ports ?? 'random', host)
     state.ports = chosen.ports
+    const [{ prepare }, { Mesh }, { begin }] = await loading
     const layout = await prepare({
       dir,
       ports: chosen.ports,
@@ -108,7 +109,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       clock: offsetClock(clockOffsetMs),
     })
     const mesh = new Mesh({ layout, members, state, voice, clockOffsets, release: chosen.release, temporary })
-    await begin(mesh, flags, settleMs, options.onProgress)
+    await begin(mesh, { flags, settleMs, signal: options.signal, onProgress: options.onProgress })
     return mesh
   } catch (error) {
     await stopInOrder(members)
@@ -125,53 +126,3 @@ const environment = (dir: string, clockOffsetMs: number, voice: Voice): Record<s
   TRUSTPLANE_CLOCK_OFFSET: `${clockOffsetMs}ms`,
   TRUSTPLANE_VOICE: voice,
 })
-
-async function begin(
-  mesh: Mesh,
-  flags: NonNullable<MeshOptions['flags']>,
-  settleMs: number,
-  onProgress: MeshOptions['onProgress'],
-): Promise<void> {
-  const { layout, members } = mesh
-  const start = (member: Member) => member.start([...argvOf(layout, member), ...(flags[member.component] ?? [])])
-  const etcd = mesh.member('etcd')
-  const apiserver = mesh.member('kube-apiserver')
-  start(etcd)
-  await etcd.settled(settleMs)
-  start(apiserver)
-  await Promise.race([apiserver.settled(settleMs), withoutStorage(mesh)])
-  const others = members.filter(member => member !== etcd && member !== apiserver)
-  for (const member of others) start(member)
-  const [bootstrapped] = await Promise.allSettled([
-    apiserver.state === 'running'
-      ? bootstrap({ layout, clockOffsetMs: mesh.state.clockOffsetMs, voice: mesh.voice })
-      : Promise.resolve(),
-    ...others.map(member => member.settled(settleMs)),
-  ])
-  if (bootstrapped?.status === 'rejected')
-    onProgress?.(`kubeadm's objects are not all there: ${messageOf(bootstrapped.reason)}`)
-}
-
-/** Resolves when etcd has refused the apiserver, or was not there, twice: the apiserver waits then, as its original does, and need not be waited for. */
-async function withoutStorage(mesh: Mesh): Promise<void> {
-  const arrived = newRecords(mesh.dir)
-  let failed = 0
-  while (failed < 2 && mesh.member('kube-apiserver').state === 'starting') {
-    await new Promise(resolve => setTimeout(resolve, 50))
-    const dials = arrived().filter(
-      ({ end, from, to }) => end === 'client' && from === 'kube-apiserver' && to === 'etcd',
-    )
-    // in TLS 1.3 the client's own record says ok before the refusal arrives
-    failed += dials.filter(({ outcome }) => outcome !== 'ok').length
-  }
-}
-
-/** What a launcher that was killed left behind: its children stop by themselves, unless they hang. */
-async function sweep(stale: MeshState): Promise<void> {
-  const left = stale.components.flatMap(({ pid, began }) => (pid === undefined ? [] : [{ pid, began }])).filter(isAlive)
-  const deadline = Date.now() + 1500
-  for (const target of left) {
-    while (isAlive(target) && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
-    if (isAlive(target)) process.kill(target.pid, 'SIGKILL')
-  }
-}

@@ -53,9 +53,10 @@ export class Member extends EventEmitter<{ change: [] }> {
     this.#running.start(argv)
   }
 
-  /** Resolves when it serves or has died; at the latest after `timeoutMs`. */
-  async settled(timeoutMs: number): Promise<void> {
-    const deadline = AbortSignal.timeout(timeoutMs)
+  /** Resolves when it serves or has died; at the latest after `timeoutMs`, or when the signal is aborted. */
+  async settled(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    const timeout = AbortSignal.timeout(timeoutMs)
+    const deadline = signal ? AbortSignal.any([timeout, signal]) : timeout
     while (this.state === 'starting' && !deadline.aborted) {
       await new Promise<void>(resolve => {
         const done = () => {
@@ -136,4 +137,12 @@ export class Member extends EventEmitter<{ change: [] }> {
     }
     this.emit('change')
   }
+}
+
+/** Clients first: they say goodbye (leases, last status) to servers that still answer. etcd is last. */
+export async function stopInOrder(members: readonly Member[]): Promise<void> {
+  const servers = ['kube-apiserver', 'etcd']
+  await Promise.all(members.filter(member => !servers.includes(member.component)).map(member => member.stop()))
+  for (const server of servers)
+    await Promise.all(members.filter(member => member.component === server).map(member => member.stop()))
 }

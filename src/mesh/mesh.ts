@@ -5,7 +5,7 @@ import { TrustplaneError } from '#errors.ts'
 import type { Voice } from '#x509/types.ts'
 import { connections, findConnection } from './connections.ts'
 import { inDir, type Layout } from './layout.ts'
-import type { Member } from './member.ts'
+import { type Member, stopInOrder } from './member.ts'
 import { ownersOf } from './owners.ts'
 import { type Prediction, predict } from './predict.ts'
 import { type ProbeResult, probe } from './probe.ts'
@@ -124,12 +124,4 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
   #persist(): void {
     writeState(this.dir, this.state)
   }
-}
-
-/** Clients first: they say goodbye (leases, last status) to servers that still answer. etcd is last. */
-export async function stopInOrder(members: readonly Member[]): Promise<void> {
-  const servers = ['kube-apiserver', 'etcd']
-  await Promise.all(members.filter(member => !servers.includes(member.component)).map(member => member.stop()))
-  for (const server of servers)
-    await Promise.all(members.filter(member => member.component === server).map(member => member.stop()))
 }

@@ -1,6 +1,6 @@
 /** Everything that must be on disk before the components start: the PKI, kubeconfigs that name the right port, the kubelets' configuration. */
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { stringify } from 'yaml'
 import type { Clock } from '#clock.ts'
 import { createPki } from '#pki/create.ts'
@@ -57,16 +57,4 @@ async function write(file: string, text: string): Promise<void> {
   const next = `${file}.${process.pid}`
   await writeFile(next, text, { mode: 0o600 })
   await rename(next, file)
-}
-
-/** Records and logs of the run before are kept once, as `*.previous`; what is shown is of this run. */
-export async function setAside(dir: string): Promise<void> {
-  for (const folder of ['connections', 'logs']) {
-    const names = await readdir(join(dir, folder)).catch(() => [])
-    await Promise.all(
-      names
-        .filter(name => !name.endsWith('.previous') && name !== 'up.log')
-        .map(name => rename(join(dir, folder, name), join(dir, folder, `${name}.previous`))),
-    )
-  }
 }

@@ -1,5 +1,5 @@
 /** What a running mesh leaves in the state directory, so that every other command finds it: `mesh.json`. */
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { TrustplaneError } from '#errors.ts'
 import type { PlanChanges, PlanNode } from '#pki/types.ts'
@@ -146,5 +146,21 @@ export function beginningOf(pid: number): string | undefined {
     return fields[0] === 'Z' ? 'ended' : fields[19]
   } catch {
     return undefined
+  }
+}
+
+/** Records and logs of the run before are kept once, as `*.previous`; what is shown is of this run. */
+export function setAside(dir: string): void {
+  for (const folder of ['connections', 'logs']) {
+    let names: string[]
+    try {
+      names = readdirSync(join(dir, folder))
+    } catch {
+      continue
+    }
+    // up.* are those of the launcher itself, which writes them already
+    for (const name of names.filter(name => !name.endsWith('.previous') && !name.startsWith('up.'))) {
+      renameSync(join(dir, folder, name), join(dir, folder, `${name}.previous`))
+    }
   }
 }
