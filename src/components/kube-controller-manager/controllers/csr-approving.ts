@@ -1,0 +1,99 @@
+/** certificatesigningrequest-approving-controller: kubelets' client certificates, for those who may (pkg/controller/certificates/approver/sarapprove.go). */
+import { resources } from '#kubernetes/resources.ts'
+import { isConflict, isNotFound } from '#kubernetes/status.ts'
+import { time } from '#kubernetes/time.ts'
+import type { CertificateSigningRequest, SubjectAccessReview } from '#kubernetes/types.ts'
+import { WorkQueue } from '../../work-queue.ts'
+import { type Request, readRequest } from '../signing/request.ts'
+import { isKubeletClientRequest } from '../signing/signers.ts'
+import type { Controller, ControllerContext } from './controller.ts'
+
+const signerName = 'kubernetes.io/kube-apiserver-client-kubelet'
+
+interface Recognizer {
+  subresource: 'selfnodeclient' | 'nodeclient'
+  recognizes(request: Request, csr: CertificateSigningRequest): boolean
+  message: string
+}
+
+const recognizers: readonly Recognizer[] = [
+  {
+    subresource: 'selfnodeclient',
+    recognizes: (request, csr) =>
+      isKubeletClientRequest(request, csr) && csr.spec.username === request.subject.commonName,
+    message: 'Auto approving self kubelet client certificate after SubjectAccessReview.',
+  },
+  {
+    subresource: 'nodeclient',
+    recognizes: isKubeletClientRequest,
+    message: 'Auto approving kubelet client certificate after SubjectAccessReview.',
+  },
+]
+
+export const isDecided = ({ status }: CertificateSigningRequest) =>
+  status?.conditions?.some(({ type }) => type === 'Approved' || type === 'Denied') ?? false
+
+export function createCsrApprovingController({ client, informers, log, clock }: ControllerContext): Controller {
+  const { csrs } = informers
+  const queue = new WorkQueue({ name: 'certificatesigningrequest', log, sync })
+
+  async function sync(name: string): Promise<void> {
+    const csr = csrs.get(name)
+    if (!csr || csr.status?.certificate || isDecided(csr) || csr.spec.signerName !== signerName) return
+    const request = await readRequest(csr.spec.request)
+    let wasRecognized = false
+    for (const { recognizes, subresource, message } of recognizers) {
+      if (!recognizes(request, csr)) continue
+      wasRecognized = true
+      if (!(await mayAsk(csr, subresource))) continue
+      await approve(csr, message)
+      return
+    }
+    if (wasRecognized) throw new Error('recognized csr but subject access review was not approved')
+  }
+
+  async function mayAsk({ spec }: CertificateSigningRequest, subresource: string): Promise<boolean> {
+    const resourceAttributes = {
+      group: 'certificates.k8s.io',
+      resource: 'certificatesigningrequests',
+      verb: 'create',
+      version: '*',
+      subresource,
+    }
+    const { username = '', groups = [], uid = '', extra = {} } = spec
+    const review = await client.create(resources.subjectaccessreviews, {
+      metadata: {},
+      spec: { user: username, groups, uid, extra, resourceAttributes },
+    } as SubjectAccessReview)
+    return review.status?.allowed ?? false
+  }
+
+  async function approve(csr: CertificateSigningRequest, message: string): Promise<void> {
+    const now = time(clock.now())
+    const approved = {
+      type: 'Approved',
+      status: 'True' as const,
+      reason: 'AutoApproved',
+      message,
+      lastUpdateTime: now,
+      lastTransitionTime: now,
+    }
+    const conditions = [...(csr.status?.conditions ?? []), approved]
+    const changed = { ...csr, status: { ...csr.status, conditions } }
+    try {
+      await client.updateSubresource(resources.csrs, { name: csr.metadata.name! }, 'approval', changed)
+    } catch (error) {
+      if (!isConflict(error) && !isNotFound(error)) throw error
+    }
+  }
+
+  return {
+    start() {
+      csrs
+        .on('add', ({ metadata }) => queue.add(metadata.name!))
+        .on('update', ({ metadata }) => queue.add(metadata.name!))
+      for (const { metadata } of csrs.list()) queue.add(metadata.name!)
+    },
+    stop: () => queue.stop(),
+  }
+}

@@ -1,0 +1,96 @@
+/** kube-controller-manager's flags. */
+import { commonFlags, type FlagSpec, type FlagValues } from '../flags.ts'
+import {
+  accepted,
+  acceptedClientFlags,
+  acceptedDelegationFlags,
+  acceptedLeaderElectionFlags,
+  acceptedLogFlags,
+  acceptedServingFlags,
+  clientFlags,
+  delegationFlags,
+  leaderElectionFlags,
+  logFlags,
+  servingFlags,
+} from '../kubernetes-flags.ts'
+
+const own = [
+  { name: 'secure-port', kind: 'int', description: 'the port to serve HTTPS on; 0: any free one', default: '10257' },
+  {
+    name: 'controllers',
+    kind: 'list',
+    description: "which controllers run: '*' all, 'foo' that one, '-foo' not that one",
+    default: '*',
+  },
+  { name: 'cluster-signing-cert-file', kind: 'string', description: 'the CA that signs CSRs: exactly one certificate' },
+  { name: 'cluster-signing-key-file', kind: 'string', description: "the signing CA's key" },
+  {
+    name: 'cluster-signing-duration',
+    kind: 'duration',
+    description: 'the longest life of a certificate that is signed; a CSR may ask for a shorter one',
+    default: '8760h',
+  },
+  { name: 'root-ca-file', kind: 'string', description: 'what pods are given as ca.crt (kube-root-ca.crt)' },
+  {
+    name: 'service-account-private-key-file',
+    kind: 'string',
+    description: 'the key for tokens kept in secrets; kube-apiserver signs the others',
+  },
+  {
+    name: 'use-service-account-credentials',
+    kind: 'bool',
+    description: 'each controller speaks as its own service account',
+    default: 'false',
+  },
+  {
+    name: 'node-monitor-period',
+    kind: 'duration',
+    description: "how often nodes' heartbeats are looked at",
+    default: '5s',
+  },
+  {
+    name: 'node-monitor-grace-period',
+    kind: 'duration',
+    description: 'a node that is silent for this long is not ready',
+    default: '50s',
+  },
+  {
+    name: 'leader-elect-resource-name',
+    kind: 'string',
+    description: 'the name of the lease',
+    default: 'kube-controller-manager',
+  },
+  ...clientFlags,
+  ...servingFlags,
+  ...delegationFlags,
+  ...leaderElectionFlags,
+  ...logFlags,
+  ...commonFlags,
+] as const satisfies readonly FlagSpec[]
+
+export type Values = FlagValues<typeof own>
+
+export const flags: readonly FlagSpec[] = [
+  ...own,
+  ...acceptedClientFlags,
+  ...acceptedServingFlags,
+  ...acceptedDelegationFlags,
+  ...acceptedLeaderElectionFlags,
+  ...acceptedLogFlags,
+  ...accepted(
+    'string',
+    'cluster-name cluster-cidr service-cluster-ip-range cloud-provider cloud-config external-cloud-volume-plugin flex-volume-plugin-dir cidr-allocator-type cluster-signing-kube-apiserver-client-cert-file cluster-signing-kube-apiserver-client-key-file cluster-signing-kubelet-client-cert-file cluster-signing-kubelet-client-key-file cluster-signing-kubelet-serving-cert-file cluster-signing-kubelet-serving-key-file cluster-signing-legacy-unknown-cert-file cluster-signing-legacy-unknown-key-file node-eviction-rate secondary-node-eviction-rate unhealthy-zone-threshold',
+  ),
+  ...accepted(
+    'int',
+    'node-cidr-mask-size node-cidr-mask-size-ipv4 node-cidr-mask-size-ipv6 large-cluster-size-threshold terminated-pod-gc-threshold concurrent-deployment-syncs concurrent-replicaset-syncs concurrent-endpoint-syncs concurrent-gc-syncs concurrent-namespace-syncs concurrent-rc-syncs concurrent-resource-quota-syncs concurrent-service-syncs concurrent-serviceaccount-token-syncs concurrent-statefulset-syncs concurrent-daemonset-syncs concurrent-job-syncs concurrent-cron-job-syncs concurrent-service-endpoint-syncs concurrent-horizontal-pod-autoscaler-syncs max-endpoints-per-slice mirroring-concurrent-service-endpoint-syncs mirroring-max-endpoints-per-subset',
+  ),
+  ...accepted(
+    'duration',
+    'min-resync-period node-startup-grace-period pvclaimbinder-sync-period resource-quota-sync-period namespace-sync-period route-reconciliation-period attach-detach-reconcile-sync-period controller-start-interval horizontal-pod-autoscaler-sync-period horizontal-pod-autoscaler-downscale-stabilization endpoint-updates-batch-period endpointslice-updates-batch-period',
+  ),
+  ...accepted(
+    'bool',
+    'allocate-node-cidrs configure-cloud-routes enable-garbage-collector enable-dynamic-provisioning enable-hostpath-provisioner disable-attach-detach-reconcile-sync legacy-service-account-token-clean-up-period',
+  ),
+]
