@@ -5,6 +5,7 @@ import type { SecureServer } from '#kubernetes/serving.ts'
 import { kubernetesVersion, platform } from '#kubernetes/version.ts'
 import { addDiscovery, discoveryOf, type OtherApis } from './discovery/routes.ts'
 import { handlerFor } from './dispatch.ts'
+import { addOpenApi } from './openapi/routes.ts'
 import { findResource } from './resources/table.ts'
 import type { ResourceDefinition } from './resources/types.ts'
 import { storageStatus, UnavailableError } from './storage/errors.ts'
@@ -30,6 +31,7 @@ const empty = Buffer.alloc(0)
 export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
   const { serverAddress, others } = options
   addDiscovery(app, { serverAddress, others })
+  addOpenApi(app)
   app.get('/version', (_request, reply) =>
     reply.header('content-type', 'application/json').send(JSON.stringify({ ...kubernetesVersion, platform }, null, 2)),
   )
