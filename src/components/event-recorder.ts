@@ -26,6 +26,8 @@ export const referenceTo = <T extends KubeObject>(resource: Resource<T>, { metad
 })
 
 const remembered = 4096
+/** So many at once: a burst of pods must not open a connection for each of its events. */
+const atOnce = 4
 
 export function createEventRecorder(options: {
   client: Client
@@ -78,18 +80,32 @@ export function createEventRecorder(options: {
     known.set(key, { name, namespace, count: 1 })
   }
 
+  let free = atOnce
+  const waiting: (() => void)[] = []
+  const turn = async () => {
+    if (free > 0) free--
+    else await new Promise<void>(resolve => waiting.push(resolve))
+  }
+  const done = () => {
+    const next = waiting.shift()
+    if (next) next()
+    else free++
+  }
+
   return {
     event(about, type, reason, message) {
       if (stop.signal.aborted) return
       const { kind, namespace, name, uid, fieldPath } = about
       const key = [kind, namespace, name, uid, fieldPath, type, reason, message].join('\0')
       const chain = (chains.get(key) ?? Promise.resolve())
-        .then(() => write(key, about, type, reason, message))
+        .then(turn)
+        .then(() => (stop.signal.aborted ? undefined : write(key, about, type, reason, message)))
         .catch(error => {
           if (!stop.signal.aborted)
             log.error('Unable to write event (will not retry!)', messageOf(error), { event: `${reason}: ${message}` })
         })
         .then(() => {
+          done()
           if (chains.get(key) === chain) chains.delete(key)
         })
       chains.set(key, chain)

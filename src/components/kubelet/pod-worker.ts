@@ -236,7 +236,7 @@ export class PodWorker {
       const text = JSON.stringify(status)
       if (text === this.#sent) continue
       try {
-        const body = { metadata: { ...(uid ? { uid } : {}) }, status }
+        const body = { metadata: { ...(uid ? { uid } : {}) }, status: withoutWhatWas(status, this.pod.status) }
         const patched = await client.patch(resources.pods, { namespace, name }, body, {
           type: 'strategic',
           subresource: 'status',
@@ -265,6 +265,19 @@ export class PodWorker {
       now: this.#context.clock.now(),
     }
   }
+}
+
+/** A strategic merge patch keeps what it does not name: a reason that holds no longer has to be null. */
+function withoutWhatWas(status: NonNullable<Pod['status']>, before: Pod['status']): object {
+  const conditions = status.conditions?.map(condition => {
+    const old = before?.conditions?.find(({ type }) => type === condition.type)
+    return {
+      ...(old?.reason && !condition.reason ? { reason: null } : {}),
+      ...(old?.message && !condition.message ? { message: null } : {}),
+      ...condition,
+    }
+  })
+  return { ...status, conditions }
 }
 
 /** `10s`, `2m40s`, `5m0s`. */
