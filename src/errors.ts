@@ -35,6 +35,8 @@ export const errorCodes = {
   // environment
   TP_NODE_TOO_OLD: { exit: 'environment', summary: 'this Node is older than trustplane needs' },
   TP_PORT_IN_USE: { exit: 'environment', summary: 'a port to listen on is taken' },
+  TP_DATA_DIR_IN_USE: { exit: 'environment', summary: "another process uses etcd's data directory" },
+  TP_DATA_DIR_INVALID: { exit: 'invalidInput', summary: "etcd's data directory holds what cannot be read" },
   TP_PROGRAM_MISSING: { exit: 'environment', summary: 'a program that was asked for is not on this machine' },
   // mesh
   TP_NOT_RUNNING: { exit: 'notFound', summary: 'no mesh is running in this state directory' },

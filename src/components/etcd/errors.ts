@@ -28,10 +28,8 @@ const table = {
   requestTooLarge: [grpcCodes.invalidArgument, 'etcdserver: request is too large'],
   memberExists: [grpcCodes.failedPrecondition, 'etcdserver: member ID already exist'],
   peerUrlExists: [grpcCodes.failedPrecondition, 'etcdserver: Peer URLs already exists'],
-  notEnoughStarted: [
-    grpcCodes.failedPrecondition,
-    'etcdserver: re-configuration failed due to not enough started members',
-  ],
+  // etcd means failedPrecondition, but it does not translate this one (3.4.23)
+  notEnoughStarted: [grpcCodes.unknown, 'etcdserver: re-configuration failed due to not enough started members'],
   memberBadUrls: [grpcCodes.invalidArgument, 'etcdserver: given member URLs are invalid'],
   memberNotFound: [grpcCodes.notFound, 'etcdserver: member not found'],
   memberNotLearner: [grpcCodes.failedPrecondition, 'etcdserver: can only promote a learner member'],

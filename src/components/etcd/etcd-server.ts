@@ -4,7 +4,7 @@
  * durable is never applied, so nothing that was read can be lost, and a full disk leaves the reads alone.
  */
 import type { ClusterInfo } from './cluster.ts'
-import { type EtcdError, etcdError } from './errors.ts'
+import { etcdError } from './errors.ts'
 import type { Entry, Journal, SnapshotData } from './journal.ts'
 import { Leases } from './leases.ts'
 import { Store } from './store.ts'
@@ -47,6 +47,12 @@ export class EtcdServer {
   noSpace = false
   /** Entries proposed so far: etcd's raft index. */
   raftIndex = 0
+  /** Entries on their way to the disk. */
+  pending = 0
+  /** Other members that answered the last probe. */
+  activePeers = 0
+  /** For metrics. */
+  readonly counts = { range: 0, put: 0, delete: 0, txn: 0, failed: 0 }
   #journal: Journal | undefined
 
   constructor(options: ServerOptions) {
@@ -114,6 +120,7 @@ export class EtcdServer {
 
   range(request: RangeRequest): RangeResponse {
     checkRange(request)
+    this.counts.range++
     return this.store.range(request)
   }
 
@@ -204,23 +211,42 @@ export class EtcdServer {
       return this.#apply(entry) as T
     }
     const journal = this.#journal
-    return new Promise((resolve, reject: (error: EtcdError | Error) => void) => {
+    this.pending++
+    return new Promise((resolve, reject) => {
       journal.append(entry, error => {
-        if (error) return reject(error)
+        this.pending--
+        if (error) {
+          this.counts.failed++
+          reject(error)
+          return
+        }
         this.raftIndex++
         try {
           resolve(this.#apply(entry) as T)
         } catch (refused) {
-          reject(refused as Error)
+          reject(refused)
         }
       })
     })
   }
 
+  get journalBytes(): number {
+    return this.#journal?.bytes ?? 0
+  }
+
   #apply(entry: Entry): unknown {
-    if (entry.put) return this.store.put(entry.put)
-    if (entry.txn) return this.store.txn(entry.txn)
-    if (entry.deleteRange) return this.store.deleteRange(entry.deleteRange)
+    if (entry.put) {
+      this.counts.put++
+      return this.store.put(entry.put)
+    }
+    if (entry.txn) {
+      this.counts.txn++
+      return this.store.txn(entry.txn)
+    }
+    if (entry.deleteRange) {
+      this.counts.delete++
+      return this.store.deleteRange(entry.deleteRange)
+    }
     if (entry.compaction) return this.store.compact(entry.compaction.revision)
     if (entry.leaseGrant) {
       const { id, ttl } = entry.leaseGrant

@@ -44,9 +44,11 @@ export async function createHttp(handlers: readonly Handler[]): Promise<HttpServ
       return h1
     },
   })
-  app.setNotFoundHandler((_, reply) => {
-    reply.code(404).header('X-Content-Type-Options', 'nosniff').type('text/plain; charset=utf-8')
-    return '404 page not found\n'
+  // a body is of no interest to the plain paths, whatever its type
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, payload, done) => {
+    payload.resume()
+    done(null)
   })
   const sockets = new Set<Socket>()
   return {

@@ -26,6 +26,8 @@ export interface Journal {
   load(): Promise<{ snapshot: SnapshotData | undefined; entries: Iterable<Entry> }>
   /** `done` is called in the order of `append`, when the entry is on disk, or with the error when it is not and never will be. */
   append(entry: Entry, done: (error?: Error) => void): void
+  /** Written so far by this process. */
+  readonly bytes: number
   /** `take` is called when the journal has grown enough; it gives the state that all entries so far led to. */
   onSnapshotDue(take: () => SnapshotData): void
   close(): Promise<void>

@@ -159,5 +159,6 @@ export interface Member {
   id: bigint
   name: string
   peerUrls: readonly string[]
+  /** Of another member: empty until it told. */
   clientUrls: readonly string[]
 }

@@ -3,12 +3,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Voice } from '#x509/types.ts'
 import { EtcdError, grpcCodes } from '../errors.ts'
 import type { EtcdServer } from '../etcd-server.ts'
+import type { Metrics } from '../metrics.ts'
 import { createReplies, type Replies } from './replies.ts'
 import { type Stream, streamPaths } from './streams.ts'
-import { type Unary, unaryPaths } from './unary.ts'
+import { methodOf, type Unary, unaryPaths } from './unary.ts'
 
 export interface GatewayOptions {
   server: EtcdServer
+  metrics: Metrics
   voice: Voice
   /** etcd's gateway dials its own server; undefined when that works, else what it says of it. */
   unavailable(): EtcdError | undefined | Promise<EtcdError | undefined>
@@ -18,19 +20,23 @@ export interface GatewayOptions {
 const bodySlack = 512 * 1024
 
 export class Gateway {
-  readonly #unary = new Map<string, Unary>()
+  readonly #unary = new Map<string, { call: Unary; method: string | undefined }>()
   readonly #streams = new Map<string, Stream>()
   readonly #replies: Replies
   readonly #unavailable: GatewayOptions['unavailable']
   readonly #maxBody: number
+  readonly #metrics: Metrics
 
-  constructor({ server, voice, unavailable }: GatewayOptions) {
+  constructor({ server, metrics, voice, unavailable }: GatewayOptions) {
+    this.#metrics = metrics
     this.#replies = createReplies(voice)
     this.#unavailable = unavailable
     this.#maxBody = Math.ceil((server.options.maxRequestBytes * 4) / 3) + bodySlack
     const versions = voice === 'go1.19' ? ['/v3', '/v3beta'] : ['/v3']
     for (const version of versions) {
-      for (const [path, unary] of Object.entries(unaryPaths(server))) this.#unary.set(version + path, unary)
+      for (const [path, unary] of Object.entries(unaryPaths(server))) {
+        this.#unary.set(version + path, { call: unary, method: methodOf(path) })
+      }
       for (const [path, stream] of Object.entries(streamPaths(server, this.#replies))) {
         this.#streams.set(version + path, stream)
       }
@@ -64,7 +70,12 @@ export class Gateway {
     return true
   }
 
-  #serve(request: IncomingMessage, response: ServerResponse, unary?: Unary, stream?: Stream): void {
+  #serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    unary?: { call: Unary; method: string | undefined },
+    stream?: Stream,
+  ): void {
     if (!unary) {
       stream!(request, response)
       return
@@ -82,16 +93,21 @@ export class Gateway {
     request.on('end', () => {
       if (size > this.#maxBody) return this.#replies.error(response, tooLarge)
       if (chunks) body = (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)).toString()
+      const succeed = (json: string) => {
+        if (unary.method) this.#metrics.handled(unary.method, 0)
+        this.#replies.result(response, json)
+      }
+      const fail = (thrown: unknown) => {
+        const error = asEtcdError(thrown)
+        if (unary.method) this.#metrics.handled(unary.method, error.code)
+        this.#replies.error(response, error)
+      }
       try {
-        const answer = unary(body)
-        if (answer instanceof Promise) {
-          answer.then(
-            json => this.#replies.result(response, json),
-            error => this.#replies.error(response, asEtcdError(error)),
-          )
-        } else this.#replies.result(response, answer)
+        const answer = unary.call(body)
+        if (answer instanceof Promise) answer.then(succeed, fail)
+        else succeed(answer)
       } catch (error) {
-        this.#replies.error(response, asEtcdError(error))
+        fail(error)
       }
     })
   }

@@ -1,6 +1,6 @@
 /** The gateway's paths that answer one request with one response. Each gives the response's JSON text. */
 
-import { etcdError } from '../errors.ts'
+import { EtcdError, type EtcdErrorName, etcdError, grpcCodes } from '../errors.ts'
 import type { Answer, EtcdServer } from '../etcd-server.ts'
 import { hashKv } from '../hash.ts'
 import type { CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest, TxnRequest } from '../types.ts'
@@ -19,8 +19,11 @@ export function then<T, U>(answer: Answer<T>, next: (value: T) => U): Answer<U> 
 export function unaryPaths(server: EtcdServer): Record<string, Unary> {
   const header = encode.headerOf(server.cluster)
   const bare = () => `{"header":${header(server.store.revision)}}`
-  const refuse = (name: Parameters<typeof etcdError>[0]) => () => {
+  const refuse = (name: EtcdErrorName) => () => {
     throw etcdError(name)
+  }
+  const notKept = () => {
+    throw new EtcdError(grpcCodes.unimplemented, 'etcdserver: users and roles are not kept')
   }
   function path<T>(schema: Schema, handle: (request: T) => Answer<string>): Unary {
     return body => handle(decodeBody<T>(schema, body))
@@ -122,6 +125,8 @@ export function unaryPaths(server: EtcdServer): Record<string, Unary> {
     }),
 
     // no users or roles are kept: etcd's answers while there are none
+    '/auth/user/add': notKept,
+    '/auth/role/add': notKept,
     '/auth/enable': refuse('rootUserNotExist'),
     '/auth/disable': bare,
     '/auth/authenticate': refuse('authNotEnabled'),
@@ -151,4 +156,28 @@ function withKeys(request: TxnRequest): TxnRequest {
     if (op.txn) withKeys(op.txn)
   }
   return request
+}
+
+/** The gRPC methods that the paths stand for: what etcd's gateway calls, and counts. */
+const methods: Readonly<Record<string, string>> = {
+  '/kv/range': 'KV/Range',
+  '/kv/put': 'KV/Put',
+  '/kv/deleterange': 'KV/DeleteRange',
+  '/kv/txn': 'KV/Txn',
+  '/kv/compaction': 'KV/Compact',
+  '/watch': 'Watch/Watch',
+  '/lease/grant': 'Lease/LeaseGrant',
+  '/lease/revoke': 'Lease/LeaseRevoke',
+  '/lease/keepalive': 'Lease/LeaseKeepAlive',
+  '/lease/timetolive': 'Lease/LeaseTimeToLive',
+  '/lease/leases': 'Lease/LeaseLeases',
+  '/cluster/member/list': 'Cluster/MemberList',
+  '/maintenance/status': 'Maintenance/Status',
+  '/maintenance/alarm': 'Maintenance/Alarm',
+  '/maintenance/snapshot': 'Maintenance/Snapshot',
+}
+
+export const methodOf = (path: string): string | undefined => {
+  const method = methods[path.replace(/^\/kv\/lease\//, '/lease/')]
+  return method && `etcdserverpb.${method}`
 }
