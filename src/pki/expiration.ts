@@ -8,7 +8,7 @@ import { ownCertificates } from './lookup.ts'
 import type { Plan } from './types.ts'
 
 /** kubeadm's output API, output.kubeadm.k8s.io/v1alpha3. */
-export interface CertificateExpiration {
+interface CertificateExpiration {
   name: string
   /** RFC 3339; null when the certificate is missing. */
   expirationDate: string | null

@@ -5,7 +5,7 @@ import type { CertificateContent } from './certificates.ts'
 import type { ExtKeyUsage, NameConstraints } from './types.ts'
 
 /** OIDs of RFC 5280 §4.2.1.12. */
-export const extKeyUsageOids: Readonly<Record<ExtKeyUsage, string>> = {
+const extKeyUsageOids: Readonly<Record<ExtKeyUsage, string>> = {
   serverAuth: asn1.id_kp_serverAuth,
   clientAuth: asn1.id_kp_clientAuth,
   codeSigning: asn1.id_kp_codeSigning,

@@ -1,15 +1,14 @@
 /** A whole PKI, in memory: authorities first, then everything that they sign, all at once. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import type { Clock } from '#clock.ts'
-import { parseDuration } from '#clock.ts'
 import { TrustplaneError } from '#errors.ts'
-import type { CertificateContent, Signer } from './certificates.ts'
+import type { Signer } from './certificates.ts'
+import { contentOf } from './content.ts'
 import { generateKey, privateKeyPem } from './keys.ts'
 import { readKubeconfigIdentity, renderKubeconfig } from './kubeconfig.ts'
 import { ownCertificates, trustFile } from './lookup.ts'
 import type { TrustSlot } from './trust-slots.ts'
 import type { AuthoritySpec, Issuance, PkiFiles, Plan } from './types.ts'
-import { fillUnixTime } from './variables.ts'
 
 /** `.crt` files are for everybody, keys and kubeconfigs for their owner alone. */
 const publicMode = 0o644
@@ -17,8 +16,8 @@ const privateMode = 0o600
 
 let issuers: Promise<Pick<typeof import('./certificates.ts'), 'issueCertificate'> & typeof import('./self-signed.ts')>
 
-/** The libraries that make certificates are large: they are loaded when first needed, or by an early call while something else happens. */
-export function loadIssuers() {
+/** The libraries that make certificates are large: they are loaded when first needed. */
+function loadIssuers() {
   issuers ??= (async () => {
     const [{ issueCertificate }, { issueSelfSigned }] = await Promise.all([
       import('./certificates.ts'),
@@ -156,7 +155,10 @@ async function makeKeys(plan: Plan, kept: ReadonlyMap<string, string>): Promise<
       const existing = kept.get(row.file)
       if (row.sameKeyAs) later.push({ name: row.name, sameKeyAs: row.sameKeyAs })
       else if (existing === undefined) keys.set(row.name, await generateKey(row.keyAlgorithm))
-      else keys.set(row.name, createPrivateKey(readKubeconfigIdentity(existing, row.file).clientKey))
+      else {
+        const { elsewhere, clientKey } = readKubeconfigIdentity(existing, row.file)
+        if (!elsewhere) keys.set(row.name, createPrivateKey(clientKey))
+      }
     }),
     ...plan.keyPairs.map(row => make(row.name, row.keyFile, row)),
   ])
@@ -184,47 +186,3 @@ function signerOf(
     at: { file: authority.keyFile },
   })
 }
-
-/** kubeadm's rules for validity: to `now + validity`, an authority from 5 minutes ago on, a leaf from its authority's notBefore on. */
-function contentOf(
-  row: Issuance,
-  certificates: ReadonlyMap<string, string>,
-  now: Date,
-  authority: AuthoritySpec | undefined,
-): CertificateContent {
-  const issuer = row.issuer === 'self' ? undefined : certificates.get(row.issuer)
-  const from =
-    row.backdateMs === undefined && issuer
-      ? new X509Certificate(issuer).validFromDate
-      : new Date(now.getTime() - (row.backdateMs ?? 0))
-  let notBefore = row.notBefore === undefined ? from : instant(row.notBefore, now)
-  let notAfter = row.notAfter === undefined ? new Date(now.getTime() + row.validityMs) : instant(row.notAfter, now)
-  // an expired one has lived for its usual time, one of the future will
-  if (notAfter <= notBefore) {
-    if (row.notBefore === undefined) notBefore = new Date(notAfter.getTime() - row.validityMs)
-    else if (row.notAfter === undefined) notAfter = new Date(notBefore.getTime() + row.validityMs)
-  }
-  return {
-    subject: { commonName: fillUnixTime(row.commonName, now), organizations: row.organizations },
-    notBefore: wholeSeconds(notBefore),
-    notAfter: wholeSeconds(notAfter),
-    isCa: row.isCa,
-    keyUsages: row.keyUsages,
-    extKeyUsages: row.extKeyUsages,
-    dnsNames: row.dnsNames,
-    ipAddresses: row.ipAddresses,
-    uris: row.uris,
-    emailAddresses: row.emailAddresses,
-    ...(authority?.pathLength === undefined ? {} : { pathLength: authority.pathLength }),
-    ...(authority?.nameConstraints ? { nameConstraints: authority.nameConstraints } : {}),
-    ...(row.serialNumber ? { serialNumber: row.serialNumber } : {}),
-    ...(row.signatureHash ? { signatureHash: row.signatureHash } : {}),
-  }
-}
-
-/** A duration from now, or RFC 3339. */
-const instant = (when: string, now: Date) =>
-  /^\d{4}-/.test(when) ? new Date(when) : new Date(now.getTime() + parseDuration(when))
-
-/** Certificates know no fractions. */
-const wholeSeconds = (date: Date) => new Date(Math.floor(date.getTime() / 1000) * 1000)

@@ -59,6 +59,8 @@ export interface KubeconfigIdentity {
   clientCertificate: string
   clientKey: string
   certificateAuthority: string
+  /** The user has no embedded certificate but a file, a token or a program (a kubelet that renews its own, for one). */
+  elsewhere: boolean
 }
 
 /**
@@ -89,6 +91,9 @@ export function readKubeconfigIdentity(text: string, file: string): KubeconfigId
     clientCertificate: data(user.user, 'client-certificate-data'),
     clientKey: data(user.user, 'client-key-data'),
     certificateAuthority: data(cluster.cluster, 'certificate-authority-data'),
+    elsewhere:
+      !user.user?.['client-certificate-data'] &&
+      ['client-certificate', 'token', 'tokenFile', 'exec'].some(field => user.user?.[field] !== undefined),
   }
 }
 

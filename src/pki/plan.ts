@@ -4,9 +4,10 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { messageOf, TrustplaneError } from '#errors.ts'
 import { merge, type Section, sections } from './changes.ts'
+import type { Finding } from './check-plan.ts'
 import { changes as validateChanges, plan as validatePlan } from './gen/plan-validator.js'
 import { packageRoot } from './package-root.ts'
-import { type Finding, resolvePlan } from './resolve.ts'
+import { resolvePlan } from './resolve.ts'
 import type { Plan, PlanChanges, PlanDocument } from './types.ts'
 import {
   type Path,

@@ -32,7 +32,7 @@ export interface Renewed {
 type Row = CertificateSpec | KubeconfigSpec
 
 /** What `renew` takes: `kubeadm certs renew` knows the managed ones; the others can be named too. */
-export function renewable(plan: Plan): Row[] {
+function renewable(plan: Plan): Row[] {
   const rows: Row[] = [...ownCertificates(plan), ...plan.kubeconfigs].filter(row => row.issuer !== 'self')
   return rows.toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }

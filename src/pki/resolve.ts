@@ -2,15 +2,14 @@
 import { isIP } from 'node:net'
 import { posix } from 'node:path'
 import { parseDuration } from '#clock.ts'
-import { nearest } from '#errors.ts'
 import type { Section } from './changes.ts'
+import { checkPlan, type Finding, rootAbove } from './check-plan.ts'
+import { clusterOf } from './cluster.ts'
 import type {
   AuthorityDocument,
   AuthoritySpec,
   CertificateDocument,
   CertificateSpec,
-  ClusterDocument,
-  ClusterParameters,
   Issuance,
   KeyPairSpec,
   KeyUsage,
@@ -19,20 +18,10 @@ import type {
   NameConstraints,
   Plan,
   PlanDocument,
-  PlanNode,
   RowDocument,
 } from './types.ts'
 import { expandList, expandText, type Variables, variablesOf } from './variables.ts'
-import { compareVersions, rowAt } from './versions.ts'
-
-/** Where something is wrong: a section, a row's name, a field (and an index in it). */
-export interface Finding {
-  section: Section | 'trust' | 'cluster'
-  name: string
-  field?: string
-  index?: number
-  message: string
-}
+import { rowAt } from './versions.ts'
 
 const leafUsages: readonly KeyUsage[] = ['digitalSignature', 'keyEncipherment']
 /** kubeadm's, for authorities: client-go's NewSelfSignedCACert. */
@@ -207,154 +196,6 @@ function shareFiles(row: CertificateSpec, certificates: readonly CertificateSpec
   const { name, sameAs, longName, managed } = row
   const other = certificates.find(candidate => candidate.name === sameAs && !candidate.sameAs)
   return sameAs && other ? { ...other, name, sameAs, longName, managed } : row
-}
-
-/** The self-signed authority above `name`, which is what clients are given to believe. */
-function rootAbove(name: string, authorities: readonly AuthoritySpec[]): string {
-  const seen = new Set<string>()
-  for (let current = name; ; ) {
-    const authority = authorities.find(candidate => candidate.name === current)
-    if (!authority || authority.issuer === 'self' || seen.has(current)) return current
-    seen.add(current)
-    current = authority.issuer
-  }
-}
-
-function clusterOf(written: ClusterDocument, report: (finding: Finding) => void): ClusterParameters {
-  const nodeName = written.nodeName ?? written.nodes?.[0]?.name ?? 'node-1'
-  const advertiseAddress = written.advertiseAddress ?? '127.0.0.1'
-  const wrong = (field: keyof ClusterDocument, message: string, index?: number) =>
-    report({ section: 'cluster', name: '', field, message, ...(index === undefined ? {} : { index }) })
-  const nodes = (written.nodes ?? []).map(
-    (node): PlanNode => ({ name: node.name, address: node.address ?? advertiseAddress }),
-  )
-  if (nodes.length === 0) nodes.push({ name: nodeName, address: advertiseAddress })
-  else if (nodes[0]!.name !== nodeName) {
-    // changing nodeName alone renames the first node
-    nodes[0] = { ...nodes[0]!, name: nodeName }
-  }
-  const server =
-    written.server ?? `https://${isIP(advertiseAddress) === 6 ? `[${advertiseAddress}]` : advertiseAddress}:6443`
-  const serviceIP = written.serviceIP ?? '10.96.0.1'
-  for (const [field, value] of [
-    ['advertiseAddress', advertiseAddress],
-    ['serviceIP', serviceIP],
-  ] as const) {
-    if (!isIP(value)) wrong(field, `not an IP address: ${JSON.stringify(value)}`)
-  }
-  if (!URL.canParse(server)) wrong('server', `not a URL: ${JSON.stringify(server)}`)
-  nodes.forEach((node, index) => {
-    if (!isIP(node.address) && written.nodes?.[index]?.address)
-      wrong('nodes', `not an IP address: ${JSON.stringify(node.address)}`, index)
-    if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(node.name)) {
-      wrong('nodes', `not a node name: ${JSON.stringify(node.name)} (lower-case letters, digits, - and .)`, index)
-    }
-    if (nodes.findIndex(other => other.name === node.name) !== index) {
-      wrong('nodes', `node ${JSON.stringify(node.name)} is there twice`, index)
-    }
-  })
-  return {
-    clusterName: written.clusterName ?? 'kubernetes',
-    nodeName,
-    nodes,
-    advertiseAddress,
-    server,
-    serviceIP,
-    dnsDomain: written.dnsDomain ?? 'cluster.local',
-    apiServerCertSANs: written.apiServerCertSANs ?? [],
-    etcdServerCertSANs: written.etcdServerCertSANs ?? [],
-    etcdPeerCertSANs: written.etcdPeerCertSANs ?? [],
-    componentCertSANs: written.componentCertSANs ?? [],
-    requestheaderAllowedNames: written.requestheaderAllowedNames ?? ['front-proxy-client'],
-    kubeletApiAdmins: written.kubeletApiAdmins ?? ['kube-apiserver-kubelet-client'],
-  }
-}
-
-/** Names used once, files inside the state directory and used once, every reference to something that is there. */
-function checkPlan(plan: Plan, report: (finding: Finding) => void): void {
-  const names = new Map<string, Section>()
-  const files = new Map<string, string>()
-  const rows: { section: Section; row: Issuance | KeyPairSpec; paths: string[] }[] = [
-    ...plan.authorities.map(row => ({
-      section: 'authorities' as const,
-      row,
-      paths: row.sameKeyAs ? [row.certificateFile] : [row.certificateFile, row.keyFile],
-    })),
-    ...plan.certificates.map(row => ({
-      section: 'certificates' as const,
-      row,
-      paths: row.sameAs ? [] : [row.certificateFile, row.keyFile],
-    })),
-    ...plan.kubeconfigs.map(row => ({ section: 'kubeconfigs' as const, row, paths: [row.file] })),
-    ...plan.keyPairs.map(row => ({ section: 'keyPairs' as const, row, paths: [row.keyFile, row.publicKeyFile] })),
-  ]
-  for (const { section, row, paths } of rows) {
-    const { name } = row
-    if (names.has(name) || name === 'self') {
-      report({ section, name, field: 'name', message: `the name ${JSON.stringify(name)} is used twice` })
-    }
-    names.set(name, section)
-    const { file } = row
-    if (posix.isAbsolute(file) || file !== posix.normalize(file) || file.startsWith('..') || /[\\\0]/.test(file)) {
-      report({ section, name, field: 'file', message: `not a path inside the state directory: ${file}` })
-    }
-    for (const path of paths) {
-      const other = files.get(path)
-      if (other) report({ section, name, field: 'file', message: `${path} is written by ${other} already` })
-      files.set(path, name)
-    }
-  }
-  const authorityNames = plan.authorities.map(row => row.name)
-  const certificateNames = plan.certificates.map(row => row.name)
-  const keyed = [...names.keys()]
-  const must = (word: string, known: readonly string[], what: string, where: Omit<Finding, 'message'>) => {
-    if (known.includes(word)) return
-    const near = nearest(word, known)
-    const hint = near ? `, did you mean ${JSON.stringify(near)}?` : `; known: ${known.join(', ')}`
-    report({ ...where, message: `unknown ${what} ${JSON.stringify(word)}${hint}` })
-  }
-  for (const { section, row } of rows) {
-    if (!('issuer' in row)) continue
-    const { name } = row
-    if (row.issuer !== 'self') must(row.issuer, authorityNames, 'authority', { section, name, field: 'issuer' })
-    row.chain.forEach((authority, index) => {
-      must(authority, authorityNames, 'authority', { section, name, field: 'chain', index })
-    })
-    if (row.sameKeyAs) must(row.sameKeyAs, keyed, 'entry', { section, name, field: 'sameKeyAs' })
-  }
-  for (const { name, keyFrom, sameAs } of plan.certificates) {
-    if (sameAs) {
-      const others = plan.certificates.filter(row => !row.sameAs).map(row => row.name)
-      must(sameAs, others, 'certificate', { section: 'certificates', name, field: 'sameAs' })
-    }
-    if (keyFrom) must(keyFrom, keyed, 'entry', { section: 'certificates', name, field: 'keyFrom' })
-  }
-  for (const { name, trust } of plan.kubeconfigs) {
-    trust.forEach((trusted, index) => {
-      const where = { section: 'kubeconfigs', name, field: 'trust', index } as const
-      must(trusted, [...authorityNames, ...certificateNames], 'authority', where)
-    })
-  }
-  for (const authority of plan.authorities) {
-    const root = rootAbove(authority.name, plan.authorities)
-    const top = plan.authorities.find(candidate => candidate.name === root)
-    if (top && top.issuer !== 'self' && authorityNames.includes(top.issuer)) {
-      report({
-        section: 'authorities',
-        name: authority.name,
-        field: 'issuer',
-        message: `${authority.name} is, in the end, issued by itself`,
-      })
-    }
-  }
-  for (const [slot, trusted] of Object.entries(plan.trust)) {
-    trusted.forEach((name, index) => {
-      must(name, [...authorityNames, ...certificateNames], 'authority', { section: 'trust', name: slot, index })
-    })
-  }
-  if (compareVersions(plan.kubernetesVersion, '1.1') < 0) {
-    report({ section: 'cluster', name: '', message: `no such Kubernetes version: ${plan.kubernetesVersion}` })
-  }
 }
 
 const unique = (items: readonly string[]) => [...new Set(items)]

@@ -72,7 +72,7 @@ export interface ClusterParameters {
 }
 
 /** A point in time: RFC 3339, or a duration from now (`-1d`). */
-export type When = string
+type When = string
 
 /** What authorities, certificates and kubeconfigs have in common: everything that goes into a certificate. */
 export interface Issuance {
@@ -179,7 +179,7 @@ export interface Plan {
 }
 
 /** A file of a PKI, in memory. */
-export interface PkiFile {
+interface PkiFile {
   content: string
   mode: number
   /** Of the certificate in it, when there is one. */
@@ -240,7 +240,7 @@ export interface KubeconfigDocument extends RowDocument {
   managed?: boolean
   longName?: string
 }
-export interface KeyPairDocument {
+interface KeyPairDocument {
   name?: string
   file?: string
   keyAlgorithm?: KeyAlgorithm

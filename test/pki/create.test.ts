@@ -159,6 +159,21 @@ t.test('kubeconfigs follow a new server address and keep their identity', async 
   t.equal(statSync(join(dir, 'admin.conf')).mode & 0o777, 0o600)
 })
 
+t.test('a kubeconfig whose user is a file or a token is left alone', async t => {
+  const { dir, plan } = await freshPki(t)
+  const rotated = readFileSync(join(dir, 'kubelet.conf'), 'utf8').replace(
+    /client-certificate-data: .*\n +client-key-data: .*/,
+    'client-certificate: /var/lib/kubelet/pki/kubelet-client-current.pem\n    client-key: /var/lib/kubelet/pki/kubelet-client-current.pem',
+  )
+  writeFileSync(join(dir, 'kubelet.conf'), rotated)
+  t.strictSame((await createPki({ plan, dir, clock })).written, [])
+  await createPki({ plan, dir, clock, overrides: { cluster: { server: 'https://127.0.0.1:7443' } } })
+  t.equal(
+    readFileSync(join(dir, 'kubelet.conf'), 'utf8'),
+    rotated.replace('https://127.0.0.1:6443', 'https://127.0.0.1:7443'),
+  )
+})
+
 t.test('an external CA is told of, and signs nothing', async t => {
   const { dir, plan } = await freshPki(t)
   rmSync(join(dir, 'pki/ca.key'))

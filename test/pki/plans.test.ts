@@ -1,5 +1,5 @@
 /** Every plan of certs/: it loads, issues, and each end believes the other, by Go's rules and the plan's own trust. */
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { systemClock } from '#clock.ts'
@@ -7,7 +7,7 @@ import { issuePki } from '#pki/issue.ts'
 import { readKubeconfigIdentity } from '#pki/kubeconfig.ts'
 import { certificateOf, trustFile } from '#pki/lookup.ts'
 import { packageRoot } from '#pki/package-root.ts'
-import { applyChanges, loadPlan } from '#pki/plan.ts'
+import { applyChanges, loadPlan, parsePlan } from '#pki/plan.ts'
 import type { TrustSlot } from '#pki/trust-slots.ts'
 import type { PkiFiles, Plan } from '#pki/types.ts'
 import type { Usage } from '#x509/types.ts'
@@ -141,4 +141,12 @@ t.test('The Hard Way has one certificate for the apiserver and etcd', async t =>
   for (const name of ['apiserver', 'etcd-server', 'etcd-peer', 'apiserver-etcd-client', 'apiserver-kubelet-client']) {
     t.match(certificateOf(plan, name), { name, certificateFile: 'pki/kubernetes.crt', keyFile: 'pki/kubernetes.key' })
   }
+})
+
+t.test('certs/README.md names every plan, and its example is a valid one', async t => {
+  const text = readFileSync(join(packageRoot(), 'certs/README.md'), 'utf8')
+  t.strictSame([...text.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, name]) => name).sort(), [...expected].sort())
+  const example = /```yaml\n(.*?)```/s.exec(text)![1]!
+  const plan = await parsePlan(example, join(packageRoot(), 'certs/example.yaml'))
+  t.equal(certificateOf(plan, 'apiserver-etcd-client').issuer, 'ca')
 })
