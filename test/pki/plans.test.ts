@@ -145,7 +145,7 @@ t.test('The Hard Way has one certificate for the apiserver and etcd', async t =>
 
 t.test('certs/README.md names every plan, and its example is a valid one', async t => {
   const text = readFileSync(join(packageRoot(), 'certs/README.md'), 'utf8')
-  t.strictSame([...text.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, name]) => name).sort(), [...expected].sort())
+  t.strictSame([...text.matchAll(/^\| `([\w-]+)` +\|/gm)].map(([, name]) => name).sort(), [...expected].sort())
   const example = /```yaml\n(.*?)```/s.exec(text)![1]!
   const plan = await parsePlan(example, join(packageRoot(), 'certs/example.yaml'))
   t.equal(certificateOf(plan, 'apiserver-etcd-client').issuer, 'ca')
