@@ -136,7 +136,7 @@ async function byToken(tokens: readonly TokenAuthenticator[], token: string): Pr
 }
 
 /** bearertoken.AuthenticateRequest: undefined when there is none to look at (Basic and the like are ignored). */
-export function bearerToken(authorization: string | undefined): string | undefined {
+function bearerToken(authorization: string | undefined): string | undefined {
   if (!authorization) return undefined
   const [scheme, token] = authorization.trim().split(' ')
   return scheme?.toLowerCase() === 'bearer' && token ? token : undefined
@@ -177,7 +177,7 @@ const uidType = '1.3.6.1.4.1.57683.2'
  * x509.CommonNameUserConversion.
  * @returns undefined without a CN: nobody; a string: an error in the original's words
  */
-export function userOf(leaf: Certificate): UserInfo | string | undefined {
+function userOf(leaf: Certificate): UserInfo | string | undefined {
   const { commonName, organizations, attributes } = leaf.subject
   if (commonName === '') return undefined
   const uids = attributes.filter(({ type }) => type === uidType)

@@ -10,7 +10,7 @@ export interface BootstrapTokenOptions {
   clock: Clock
 }
 
-export const bootstrapTokenPattern = /^([a-z0-9]{6})\.([a-z0-9]{16})$/
+const bootstrapTokenPattern = /^([a-z0-9]{6})\.([a-z0-9]{16})$/
 const groupPattern = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/
 
 /** The original tells nobody why a bootstrap token is refused: it is just no user (`invalid bearer token`). */

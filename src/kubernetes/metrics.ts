@@ -16,7 +16,7 @@ const exponential = (start: number, factor: number, count: number) =>
   Array.from({ length: count }, (_, i) => start * factor ** i)
 
 /** Every metric of the stand-ins, by name. A component that counts more adds its rows with `Metrics.define`. */
-export const metricTable = {
+const metricTable = {
   kubernetes_build_info: {
     type: 'gauge',
     help: "A metric with a constant '1' value labeled by major, minor, git version, git commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and platform on which it is running.",

@@ -1,6 +1,6 @@
 /** How a server says 401 and 403: Status bodies, as kube-apiserver and everything built like it; or plain text, as the kubelet. */
 import type { IncomingHttpHeaders } from 'node:http'
-import { type Attributes, forbiddenFor, forbiddenSentence } from './attributes.ts'
+import { type Attributes, forbiddenFor } from './attributes.ts'
 import { slice } from './go.ts'
 import { type StatusError, unauthorized } from './status.ts'
 import { type Encoded, encodeStatus } from './status-body.ts'
@@ -66,5 +66,3 @@ export const kubeletRefusals: Refusals = {
     return { status: 500, headers: {}, body: text(message), message: error }
   },
 }
-
-export { forbiddenSentence }
