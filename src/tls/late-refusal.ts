@@ -16,18 +16,19 @@ interface Context {
 }
 
 /**
- * From now on the socket's errors speak of the refusal, when there was one. `_destroy` is the stream's own hook for that:
- * it sees every error before anybody else does, also the one that undici makes up for an early end
- * (`other side closed`, which otherwise hides the alert), and what it hands on is what is emitted.
+ * From now on the socket's errors speak of the refusal, when there was one.
+ *
+ * Listeners would be too late. Node emits OpenSSL's error to all of them at once, and undici answers an early end with an error of its own
+ * (`other side closed`) that then hides the alert. So errors are looked at on their way: in `emit`, and in `_destroy`, the stream's hook
+ * that sees every error first and hands on the one to emit.
  */
 export function watchRefusal(socket: TLSSocket, context: Context): void {
   const { record, options } = context
-  let alertError: Error | undefined
-  let told = false
-  const tell = (error: Error | undefined): RefusedError | undefined => {
-    const { message, refusedBy, reason, alert } = clientFailure(error, context.connection)
-    told = true
-    const what: HandshakeRecord = {
+  let refusal: RefusedError | undefined
+  const refused = (cause: Error | undefined): RefusedError => {
+    if (refusal) return refusal
+    const { message, refusedBy, reason, alert } = clientFailure(cause, context.connection)
+    const seen: HandshakeRecord = {
       ...record,
       time: options.clock.now().toISOString(),
       outcome: 'refused',
@@ -37,33 +38,38 @@ export function watchRefusal(socket: TLSSocket, context: Context): void {
       message,
       ...(alert ? { alert } : {}),
     }
-    options.records.write(what)
-    return new RefusedError(what, error)
+    options.records.write(seen)
+    refusal = new RefusedError(seen, cause)
+    return refusal
   }
-  // first among the listeners: undici's comes later, and the socket is destroyed by then
-  socket.prependListener('error', error => {
-    if (receivedAlert(error) === undefined || told) return
-    alertError ??= error
-    socket.destroy(error)
-  })
+  const emit = socket.emit.bind(socket) as (event: string | symbol, ...args: unknown[]) => boolean
+  socket.emit = (event: string | symbol, ...args: unknown[]) => {
+    if (event !== 'error' || args[0] instanceof RefusedError) return emit(event, ...args)
+    const [error] = args as [Error]
+    if (receivedAlert(error) === undefined) return emit(event, refusal ?? error)
+    const known = refused(error)
+    const heard = emit(event, known)
+    socket.destroy(known)
+    return heard
+  }
   const destroy = socket._destroy.bind(socket)
   socket._destroy = (error, callback) => {
+    if (refusal ?? error instanceof RefusedError) return destroy(refusal ?? error, callback)
+    if (error && receivedAlert(error) !== undefined) return destroy(refused(error), callback)
     // TLSWrap counts what it decrypted: nothing means that no answer ever began.
     const unanswered = socket.bytesRead === 0 && socket.bytesWritten > 0
-    const cause = alertError ?? error ?? undefined
-    if (told || error instanceof RefusedError) return destroy(error, callback)
-    if (alertError || (cause && receivedAlert(cause) !== undefined) || (unanswered && endedByPeer(socket, cause)))
-      return destroy(tell(isLocal(cause) ? undefined : cause) ?? error, callback)
-    return destroy(error, callback)
+    if (!unanswered || !endedByPeer(socket, error)) return destroy(error, callback)
+    const known = refused(isUndicis(error) ? undefined : (error ?? undefined))
+    // an end without an error stays one, for who listens for nothing else
+    return destroy(error && known, callback)
   }
 }
 
 /** undici's own errors say nothing about the wire. */
-const isLocal = (error: Error | undefined) =>
-  String((error as NodeJS.ErrnoException | undefined)?.code).startsWith('UND_ERR')
+const isUndicis = (error: Error | null) => String((error as NodeJS.ErrnoException | null)?.code).startsWith('UND_ERR')
 
-function endedByPeer(socket: TLSSocket, error: Error | undefined): boolean {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code
+function endedByPeer(socket: TLSSocket, error: Error | null): boolean {
+  const code = (error as NodeJS.ErrnoException | null)?.code
   if (code === 'ECONNRESET' || code === 'EPIPE') return true
-  return socket.readableEnded && (error === undefined || code === 'UND_ERR_SOCKET')
+  return socket.readableEnded && (!error || isUndicis(error))
 }

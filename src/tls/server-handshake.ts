@@ -17,6 +17,7 @@ import type { HandshakeRecord, Identity, Peer } from './types.ts'
 
 /** Go's alert when GetCertificate fails. */
 const internalError = 80
+const badCertificate = 42
 
 export class ServerHandshake {
   readonly #raw: Socket
@@ -118,8 +119,13 @@ export class ServerHandshake {
       },
       ...(this.#hello ? {} : { handshake: keylog.clientRandom }),
     }
-    if (judgement.refused) {
-      const { reason, message, alert } = judgement.refused
+    const words = judgement.refused || !certificates[0] ? undefined : options.verifyPeer?.(certificates[0])
+    // crypto/tls: whatever VerifyPeerCertificate says is a bad_certificate
+    const refusal = words
+      ? { reason: 'name-mismatch' as const, message: words, alert: badCertificate }
+      : judgement.refused
+    if (refusal) {
+      const { reason, message, alert } = refusal
       const sent = refuse('server', socket, this.#raw, keylog, alert)
       this.#refused({ message, refusedBy: 'server', reason, ...(sent ? { alert: alertOf(alert, 'sent') } : {}) }, seen)
       return

@@ -142,6 +142,8 @@ export interface ListenOptions extends Common {
   clientCa?: BundleSource
   /** Whose CAs clients are told besides `clientCa`'s (kube-apiserver's front proxy CA). They decide nothing here. */
   otherClientCas?: readonly BundleSource[]
+  /** Go's VerifyPeerCertificate, for etcd's --peer-cert-allowed-cn and the like: a client whose chain is good is refused all the same, with these words. */
+  verifyPeer?: (leaf: Certificate) => string | undefined
   /** etcd's --client-crl-file: looked at after the handshake, by serial. */
   crl?: () => RevocationList | undefined
   /** Default ['h2', 'http/1.1']. */
