@@ -22,6 +22,9 @@ import { flags, type Values } from './flags.ts'
 import { createAuthentication } from './identity/authentication.ts'
 import { createAuthorization } from './identity/authorization.ts'
 import { createTokenIssuer } from './identity/tokens.ts'
+import { connectKubelets } from './proxy/kubelets.ts'
+import { proxyToNode } from './proxy/nodes.ts'
+import { forwardUpgrade } from './proxy/upgrade.ts'
 import { resourceOf } from './resources/table.ts'
 import { addRoutes } from './routes.ts'
 import { StoreInformer } from './storage/informer.ts'
@@ -57,6 +60,7 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
       ...(values['enable-admission-plugins']?.includes('NodeRestriction') ? [restrictNodes(store)] : []),
     ],
   )
+  const kubelets = connectKubelets(values, context, store)
   const api: Api = {
     store,
     clock,
@@ -68,6 +72,7 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
     rbac: authorization.rbac,
     audiences: authentication.audiences,
     health: async () => [],
+    kubelets,
   }
 
   hub.start(await awaitEtcd(etcd, context, context.signal))
@@ -111,8 +116,12 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
     server,
     serverAddress: () => `${address().host}:${address().port}`,
     others: { aggregated: () => [], groups: () => [] },
-    elsewhere: () => undefined,
+    elsewhere: (request, reply) =>
+      request.info.resource === 'nodes' && request.info.subresource === 'proxy'
+        ? proxyToNode(request, reply, kubelets)
+        : undefined,
   })
+  server.onUpgrade(request => void forwardUpgrade(api, request))
   await server.listen()
   await publishKubernetesService({
     store,
@@ -125,6 +134,7 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
     await server.close()
     for (const informer of informers) informer.stop()
     await hub.stop()
+    await kubelets.close()
     authentication.close()
     identity.close()
     await connection.close()

@@ -43,7 +43,9 @@ export function createTokenIssuer(values: Values): TokenIssuer {
       if (!key || !issuer)
         throw internalError('token requests need --service-account-signing-key-file and --service-account-issuer')
       const asked =
-        (at(request, 'spec', 'expirationSeconds') ?? undefined) === undefined ? 3600 : number(request, 'spec', 'expirationSeconds')
+        (at(request, 'spec', 'expirationSeconds') ?? undefined) === undefined
+          ? 3600
+          : number(request, 'spec', 'expirationSeconds')
       checkSeconds(asked)
       const bound = await boundObject(request, account, api)
       const limit = (values['service-account-max-token-expiration'] ?? 0) / 1000

@@ -1,5 +1,7 @@
 /** What is under `…/<name>/<subresource>`, by resource and verb. */
 
+import { badRequest } from '#kubernetes/status.ts'
+import { logs } from '../proxy/logs.ts'
 import { get } from '../verbs/read.ts'
 import type { Handler } from '../verbs/types.ts'
 import { approval, csrStatus } from './approval.ts'
@@ -14,10 +16,20 @@ type Verbs = Partial<Record<'get' | 'create' | 'update' | 'patch' | 'delete', Ha
 const scale: Verbs = { get: getScale, update: updateScale, patch: patchScale }
 const status: Verbs = { get, update: updateStatus, patch: patchStatus }
 
+/** Without an upgrade: node:http gives those to `onUpgrade`. */
+const mustUpgrade: Handler = () => {
+  throw badRequest('Upgrade request required')
+}
+const upgradeOnly: Verbs = { get: mustUpgrade, create: mustUpgrade }
+
 const table: Record<string, Verbs> = {
   '/namespaces/finalize': { update: finalize },
   '/pods/binding': { create: binding },
+  '/pods/attach': upgradeOnly,
   '/pods/eviction': { create: eviction },
+  '/pods/exec': upgradeOnly,
+  '/pods/log': { get: logs },
+  '/pods/portforward': upgradeOnly,
   '/serviceaccounts/token': { create: createToken },
   'apps/deployments/scale': scale,
   'apps/replicasets/scale': scale,

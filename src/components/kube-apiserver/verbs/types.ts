@@ -8,6 +8,7 @@ import type { RbacStore } from '#kubernetes/rbac.ts'
 import type { Unstructured, UserInfo } from '#kubernetes/types.ts'
 import type { Log } from '#log.ts'
 import type { Admission } from '../admission/types.ts'
+import type { Kubelets } from '../proxy/kubelets.ts'
 import type { ResourceDefinition } from '../resources/types.ts'
 import type { Store } from '../storage/store.ts'
 
@@ -24,6 +25,7 @@ export interface Api {
   /** For the kinds that are not in etcd. */
   health: () => Promise<{ name: string; healthy: boolean; message: string }[]>
   audiences: readonly string[]
+  kubelets: Kubelets
 }
 
 /** Service-account tokens: the body of a TokenRequest with its status. */
