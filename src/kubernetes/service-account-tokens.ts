@@ -193,7 +193,7 @@ export async function signServiceAccountToken(options: SignOptions): Promise<{ t
 }
 
 /** serviceaccount.signerFromECDSAPrivateKey and signerFromRSAPrivateKey. */
-export function algorithmOf(key: KeyObject): string {
+function algorithmOf(key: KeyObject): string {
   if (key.asymmetricKeyType === 'rsa') return 'RS256'
   const curve = key.asymmetricKeyDetails?.namedCurve
   const algorithm = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' }[curve ?? '']

@@ -17,7 +17,7 @@ import type { Voice } from '#x509/types.ts'
 import { type Admitted, createFilter, type FilterOptions, type Refused } from './admission-filter.ts'
 import type { Attributes, RequestInfo } from './attributes.ts'
 import type { Audit, AuditEntry } from './audit.ts'
-import { type Authenticator, anonymous } from './authn.ts'
+import type { Authenticator } from './authn.ts'
 import { type Authorizer, pathAuthorizer, unionAuthorizer } from './authz.ts'
 import { type HealthCheck, healthAnswer, logCheck, oneHealthAnswer, ping } from './health.ts'
 import type { Metrics } from './metrics.ts'
@@ -499,5 +499,3 @@ function requestLabels({ info, method }: FastifyRequest, status: number, compone
     code: String(status),
   }
 }
-
-export { anonymous }

@@ -75,8 +75,7 @@ export const alreadyExists = (resource: GroupResource, name: string) =>
   )
 
 /** generic registry's OptimisticLockErrorMsg. */
-export const modifiedMeanwhile =
-  'the object has been modified; please apply your changes to the latest version and try again'
+const modifiedMeanwhile = 'the object has been modified; please apply your changes to the latest version and try again'
 
 export const conflict = (resource: GroupResource, name: string, why: string = modifiedMeanwhile) =>
   new StatusError(
@@ -277,7 +276,3 @@ export const isForbidden = is('Forbidden')
 export const isInvalid = is('Invalid')
 /** 410: both reasons mean that the history asked for is gone. */
 export const isExpired = (error: unknown) => error instanceof StatusError && error.code === 410
-
-/** Headers of every answer; a 401 comes from an earlier filter and lacks nosniff (measured: oracle/identity.json). */
-export const answerHeaders = { 'cache-control': 'no-cache, private' } as const
-export const nosniff = { 'x-content-type-options': 'nosniff' } as const
