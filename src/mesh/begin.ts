@@ -1,7 +1,5 @@
 /** The order in which a mesh starts. */
-import { messageOf } from '#errors.ts'
 import { argvOf } from './argv.ts'
-import { bootstrap } from './bootstrap-client.ts'
 import type { Member } from './member.ts'
 import type { Mesh } from './mesh.ts'
 import { newRecords } from './records.ts'
@@ -33,15 +31,8 @@ export async function begin(mesh: Mesh, { flags, settleMs, signal, onProgress }:
   await Promise.race([settled(apiserver), withoutStorage(mesh)])
   const others = members.filter(member => member !== etcd && member !== apiserver)
   for (const member of others) start(member)
-  const [bootstrapped] = await Promise.allSettled([
-    apiserver.state === 'running'
-      ? bootstrap({ layout, clockOffsetMs: mesh.state.clockOffsetMs, voice: mesh.voice })
-      : Promise.resolve(),
-    ...others.map(settled),
-  ])
+  await Promise.all([apiserver.state === 'running' ? mesh.bootstrap(onProgress) : undefined, ...others.map(settled)])
   signal?.throwIfAborted()
-  if (bootstrapped?.status === 'rejected')
-    onProgress?.(`kubeadm's objects are not all there: ${messageOf(bootstrapped.reason)}`)
 }
 
 /** Resolves when etcd has refused the apiserver, or was not there, twice: the apiserver waits then, as its original does, and need not be waited for. */

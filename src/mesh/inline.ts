@@ -1,7 +1,6 @@
 /** One component in this very process: quick to start, for scenarios and other people's tests. Its log and records go where a process's would. */
-import { mkdirSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { destination } from 'pino'
 import { offsetClock, parseDuration } from '#clock.ts'
 import type { ComponentName, RunningComponent } from '#components/component.ts'
 import { loadComponent } from '#components/index.ts'
@@ -17,7 +16,7 @@ export function runInline(options: ProcessOptions): Running {
   const exited = Promise.withResolvers<Exit>()
   const name = options.component as ComponentName
   mkdirSync(dirname(options.logFile), { recursive: true, mode: 0o700 })
-  const out = destination({ dest: options.logFile, append: true, sync: true, mode: 0o600 })
+  const logFile = openSync(options.logFile, 'a', 0o600)
   const records = fileRecords(join(recordsFolder(options.env.TRUSTPLANE_STATE_DIR!), `${name}.jsonl`))
   let running: Promise<RunningComponent> | undefined
   let stopping: Promise<void> | undefined
@@ -28,12 +27,14 @@ export function runInline(options: ProcessOptions): Running {
     if (over) return
     over = true
     await records.close()
-    out.end()
+    closeSync(logFile)
     exited.resolve(exit)
   }
   const begin = async (argv: readonly string[]): Promise<RunningComponent> => {
     const component = await loadComponent(name)
-    const log = createLog({ component: name, format: component.logFormat, destination: out })
+    // what is said after the end is lost, as when a process has ended
+    const destination = { write: (line: string) => void (over || writeSync(logFile, line)) }
+    const log = createLog({ component: name, format: component.logFormat, destination })
     const clock = offsetClock(parseDuration(options.env.TRUSTPLANE_CLOCK_OFFSET ?? '0'))
     return component.start(argv, {
       clock,

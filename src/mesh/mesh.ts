@@ -1,14 +1,15 @@
 /** A mesh that runs: its components, what is known of its connections, and how to stop it. `startMesh` makes one. */
 import { EventEmitter } from 'node:events'
 import { rm } from 'node:fs/promises'
-import { TrustplaneError } from '#errors.ts'
+import { messageOf, TrustplaneError } from '#errors.ts'
 import type { Voice } from '#x509/types.ts'
+import { bootstrap } from './bootstrap-client.ts'
 import { connections, findConnection } from './connections.ts'
 import { inDir, type Layout } from './layout.ts'
 import { type Member, stopInOrder } from './member.ts'
 import { ownersOf } from './owners.ts'
 import { type Prediction, predict } from './predict.ts'
-import { type ProbeResult, probe } from './probe.ts'
+import { type ProbeOptions, type ProbeResult, probe } from './probe.ts'
 import { type MeshState, removeState, writeState } from './state.ts'
 import { type ConnectionStatus, readStatus } from './status.ts'
 
@@ -32,6 +33,7 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
   #state: MeshState
   #parts: MeshParts
   #stopping: Promise<void> | undefined
+  #retry: NodeJS.Timeout | undefined
 
   constructor(parts: MeshParts) {
     super()
@@ -95,13 +97,38 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
   }
 
   /** Dials rows afresh: all of them, or those named. */
-  probe(rows: readonly { from: string; to: string }[] = connections): Promise<ProbeResult[]> {
+  probe(
+    rows: readonly { from: string; to: string }[] = connections,
+    options: Pick<ProbeOptions, 'timeoutMs'> = {},
+  ): Promise<ProbeResult[]> {
     return probe(this.layout, {
+      ...options,
       rows: rows.flatMap(({ from, to }) => findConnection(from, to) ?? []),
       voice: this.voice,
       clockOffsetMs: this.#state.clockOffsetMs,
       clockOffsets: this.#parts.clockOffsets,
     })
+  }
+
+  /**
+   * Applies what `kubeadm init` would. Where that fails (nobody gets through to the apiserver) it is tried again in the
+   * background until it is done: on a real cluster the objects were there before anything broke.
+   */
+  async bootstrap(onProgress?: (line: string) => void): Promise<void> {
+    const apply = () => bootstrap({ layout: this.layout, clockOffsetMs: this.#state.clockOffsetMs, voice: this.voice })
+    const again = (delayMs: number) => {
+      this.#retry = setTimeout(() => {
+        apply().catch(() => {
+          if (!this.#stopping) again(Math.min(delayMs * 2, 5000))
+        })
+      }, delayMs).unref()
+    }
+    try {
+      await apply()
+    } catch (error) {
+      onProgress?.(`kubeadm's objects are not all there yet: ${messageOf(error)}`)
+      again(200)
+    }
   }
 
   /** Leaves no process and no port behind. May be called again. */
@@ -115,6 +142,7 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
   }
 
   async #stop(): Promise<void> {
+    clearTimeout(this.#retry)
     await stopInOrder(this.members)
     this.#parts.release()
     removeState(this.dir)

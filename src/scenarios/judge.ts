@@ -48,10 +48,10 @@ function fits(expectation: Expectation, row: ConnectionStatus): boolean {
   if (expectation === 'any') return true
   if (typeof expectation === 'string') return row.outcome === expectation
   const { refusedBy, layer, reason, words = {} } = expectation
+  if (row.outcome !== 'refused' || row.refusedBy !== refusedBy || (layer && row.layer !== layer)) return false
+  // a real program writes no record, and what its alert says depends on its version
+  if (row[refusedBy] === undefined) return true
   return (
-    row.outcome === 'refused' &&
-    row.refusedBy === refusedBy &&
-    (layer === undefined || row.layer === layer) &&
     (reason === undefined || row.reason === reason) &&
     says(row.client?.message, words.client) &&
     says(row.server?.message, words.server)

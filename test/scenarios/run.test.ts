@@ -1,0 +1,69 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test as Tap } from 'tap'
+import { stopMesh } from '../../src/mesh/down.ts'
+import { findScenarioFiles } from '../../src/scenarios/find.ts'
+import { loadScenarios } from '../../src/scenarios/load.ts'
+import { runScenario } from '../../src/scenarios/runner.ts'
+import { trustplane } from '../cli/harness.ts'
+
+for (const scenario of await loadScenarios(findScenarioFiles())) {
+  t.test(`${scenario.group}/${scenario.name}: ${scenario.title}`, async t => {
+    const { ok, error, phases } = await runScenario(scenario)
+    t.equal(error, undefined)
+    for (const { phase, differences, disagreements, dead } of phases) {
+      t.strictSame(differences, [], `${phase}: what was expected`)
+      t.strictSame(disagreements, [], `${phase}: what was predicted`)
+      t.strictSame(
+        dead.filter(({ id }) => !(phase === 'expect' && id === 'kube-apiserver')),
+        [],
+        `${phase}: nothing died`,
+      )
+    }
+    t.equal(phases.length, scenario.fix.length > 0 ? 2 : 1)
+    t.ok(ok)
+  })
+}
+
+const wrong = (t: Tap) =>
+  join(
+    t.testdir({
+      'wrong.yaml': `title: etcd is said to refuse, and does not
+story: y
+expect:
+  kube-apiserver -> etcd: { refusedBy: server, layer: tls, reason: expired }
+`,
+    }),
+    'wrong.yaml',
+  )
+
+t.test('a scenario that expects what does not happen fails with 1, and shows both', async t => {
+  const { status, stdout } = await trustplane('run', wrong(t))
+  t.equal(status, 1)
+  t.match(stdout, /kube-apiserver -> etcd: expected refused by the server \(tls\) expired, seen ok/)
+  t.match(stdout, /the client says: HTTP 200/)
+  t.match(stdout, /0 passed, 1 failed/)
+})
+
+t.test('with --keep its mesh goes on, to be looked at', async t => {
+  const { stdout } = await trustplane('run', wrong(t), '--keep', '--isolation', 'process', '-o', 'json')
+  const { kept } = (JSON.parse(stdout) as { items: { kept: string }[] }).items[0]!
+  t.ok(existsSync(kept))
+  t.equal((await trustplane('status', '--dir', kept)).status, 0)
+  // this very process is its launcher
+  await t.rejects(stopMesh(kept, 1))
+})
+
+t.test('a file that does not validate ends with 3, and nothing is started', async t => {
+  const file = join(t.testdir({ 's.yaml': 'titel: x\n' }), 's.yaml')
+  const { status, stdout, stderr } = await trustplane('run', file)
+  t.equal(status, 3)
+  t.equal(stdout, '')
+  t.match(stderr, /× TP_SCENARIO_INVALID\n.*s\.yaml:1:1: unknown key "titel", did you mean "title"\?/)
+})
+
+t.test('a name that is not there ends with 2', async t => {
+  t.equal((await trustplane('run', '--only', 'all-is-wel')).status, 2)
+  t.match((await trustplane('run', '--only', 'all-is-wel')).stderr, /did you mean .*all-is-well\?/)
+  t.equal((await trustplane('run', 'nowhere/')).status, 2)
+})
