@@ -41,13 +41,20 @@ export interface Created {
 
 /** @throws TrustplaneError TP_PKI_EXISTS, TP_PKI_CA_KEY_MISSING, TP_PKI_LOCKED, TP_FILE_UNREADABLE, TP_PLAN_INVALID */
 export async function createPki(options: CreateOptions): Promise<Created> {
-  const plan = options.overrides ? await applyChanges(options.plan, options.overrides) : options.plan
+  const { overrides } = options
+  const plan = overrides ? await applyChanges(options.plan, overrides) : options.plan
+  // changed rows are this time's faults; what is remembered, and mends them, is the plan as it was meant
+  const record = renderPlanRecord(await applyChanges(options.plan, parametersOf(overrides ?? {})))
   // what is wrong with the folder is said when something is written to it
   await mkdir(options.dir, { recursive: true, mode: 0o700 }).catch(() => {})
-  return withLock(options.dir, () => create(plan, options))
+  return withLock(options.dir, () => create(plan, record, options))
 }
 
-async function create(plan: Plan, { dir, clock = systemClock, force = false }: CreateOptions): Promise<Created> {
+async function create(
+  plan: Plan,
+  record: string,
+  { dir, clock = systemClock, force = false }: CreateOptions,
+): Promise<Created> {
   await recover(dir)
   const nothing: Existing = { files: new Map(), moved: new Map(), kept: [], external: [] }
   const existing = force ? nothing : await readExisting(plan, dir)
@@ -55,10 +62,14 @@ async function create(plan: Plan, { dir, clock = systemClock, force = false }: C
   await leaveOutUnchanged(dir, files)
   for (const [path, file] of existing.moved) files.set(path, file)
   const written = [...files].map(([file, { notAfter }]) => (notAfter ? { file, notAfter } : { file }))
-  const record = renderPlanRecord(plan)
   if ((await readIfThere(join(dir, planRecord))) !== record) files.set(planRecord, { content: record, mode: 0o644 })
   await writeTogether(dir, files)
   return { plan, written, kept: existing.kept, external: existing.external }
+}
+
+function parametersOf(changes: PlanChanges): PlanChanges {
+  const { authorities, certificates, kubeconfigs, keyPairs, trust, ...parameters } = changes
+  return parameters
 }
 
 /** Files without secrets that come out the same (trust bundles) need no writing. */

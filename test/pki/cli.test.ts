@@ -53,6 +53,16 @@ t.test('init takes kubeadm’s parameters from flags', async t => {
   t.match(readFileSync(join(dir, 'admin.conf'), 'utf8'), 'server: https://api.test:6443')
 })
 
+t.test('init goes on with the plan and the parameters that the PKI was made with', async t => {
+  const dir = join(t.testdir(), 'state')
+  await trustplane('pki', 'init', '--dir', dir, '--plan', 'one-ca', '--server', 'https://api.test:6443')
+  for (const end of ['crt', 'key']) rmSync(join(dir, `pki/etcd/server.${end}`))
+  const { stdout } = await trustplane('pki', 'init', '--dir', dir)
+  t.match(stdout, /^pki\/etcd\/server\.crt, valid until/m)
+  t.notMatch(stdout, /etcd\/ca\.crt|^admin\.conf, valid/m)
+  t.match(readFileSync(join(dir, 'admin.conf'), 'utf8'), 'server: https://api.test:6443')
+})
+
 t.test('a bad plan is told of with every line', async t => {
   const dir = t.testdir({ 'bad.yaml': 'extends: nowhere.yaml\n', 'worse.yaml': 'keyAlgoritm: x\ncluster: 1\n' })
   const bad = await trustplane('pki', 'init', '--dir', join(dir, 'state'), '--plan', join(dir, 'worse.yaml'))

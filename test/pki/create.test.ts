@@ -18,6 +18,7 @@ import t from 'tap'
 import { recover, temporaryName, writeTogether } from '#pki/atomic-write.ts'
 import { createPki } from '#pki/create.ts'
 import { readKubeconfigIdentity } from '#pki/kubeconfig.ts'
+import { certificateOf } from '#pki/lookup.ts'
 import { loadPlan } from '#pki/plan.ts'
 import { recordedPlan } from '#pki/plan-record.ts'
 import { read } from './reading.ts'
@@ -272,8 +273,11 @@ t.test('a lock whose holder is gone holds nobody up', async t => {
 
 t.test('the plan that a PKI was made from is remembered', async t => {
   const dir = join(t.testdir(), 'state')
-  await createPki({ plan: await loadPlan('kubeadm'), dir, clock, overrides: { cluster: { nodeName: 'cp-1' } } })
-  t.equal((await recordedPlan(dir)).cluster.nodeName, 'cp-1')
+  const overrides = { cluster: { nodeName: 'cp-1' }, certificates: { apiserver: { notAfter: '-1d' } } }
+  await createPki({ plan: await loadPlan('kubeadm'), dir, clock, overrides })
+  const recorded = await recordedPlan(dir)
+  t.equal(recorded.cluster.nodeName, 'cp-1')
+  t.notOk(certificateOf(recorded, 'apiserver').notAfter, 'a fault is not remembered')
   t.equal((await recordedPlan(join(dir, 'pki'))).name, 'kubeadm')
   writeFileSync(join(dir, 'plan.json'), '{')
   await t.rejects(recordedPlan(dir), { code: 'TP_INPUT_INVALID', message: /plan\.json/ })

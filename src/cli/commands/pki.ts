@@ -42,7 +42,7 @@ const clockOption = () =>
 const clockOf = ({ clockOffset }: ClockOptions): Clock => offsetClock(parseDuration(clockOffset))
 
 interface InitOptions extends ClockOptions {
-  plan: string
+  plan?: string
   force?: boolean
   nodeName?: string
   server?: string
@@ -71,7 +71,9 @@ function buildInit(io: Io | undefined): Command {
       },
     ],
   })
-    .option('--plan <file>', 'the plan: a YAML file, or the name of one in certs/', 'kubeadm')
+    .addOption(
+      planOption('a YAML file, or the name of one in certs/; else the one that is there was made from, or kubeadm'),
+    )
     .option('--force', 'make everything anew, over existing keys')
     .option('--node-name <name>', 'instead of the plan’s cluster.nodeName')
     .option('--server <url>', 'what kubeconfigs dial, instead of the plan’s cluster.server')
@@ -83,7 +85,7 @@ function buildInit(io: Io | undefined): Command {
     const { dir, force = false } = options
     const overrides = overridesOf(options)
     const created = await createPki({
-      plan: await loadPlan(options.plan),
+      plan: await planFor(options),
       dir,
       clock: clockOf(options),
       force,
@@ -145,7 +147,8 @@ function describe({ plan, written, kept, external }: Created): string {
 interface PlanOptions extends ClockOptions {
   plan?: string
 }
-const planOption = () => new Option('--plan <file>', 'the plan, when it is not the one that the PKI was made from')
+const planOption = (description = 'the plan, when it is not the one that the PKI was made from') =>
+  new Option('--plan <file>', description)
 const planFor = (options: { plan?: string; dir: string }): Promise<Plan> =>
   options.plan ? loadPlan(options.plan) : recordedPlan(options.dir)
 
