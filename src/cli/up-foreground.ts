@@ -7,25 +7,18 @@ import type { ConnectionStatus } from '#mesh/status.ts'
 import type { UpContext } from './commands/up.ts'
 import { connectionColumns, isRed, summaryOf } from './connection-table.ts'
 import { print } from './output.ts'
+import { onInterrupt } from './signals.ts'
 
 export async function runInForeground(context: UpContext, meshOptions: MeshOptions): Promise<number> {
   const { say } = context
   const began = performance.now()
-  const stop = Promise.withResolvers<number>()
-  const abort = new AbortController()
-  let status: number | undefined
-  const onSignal = (exit: number) => () => {
-    status = exit
-    abort.abort()
-    stop.resolve(exit)
-  }
-  process.once('SIGINT', onSignal(130)).once('SIGTERM', onSignal(143)).once('SIGHUP', onSignal(129))
+  const interrupt = onInterrupt()
   let mesh: Mesh
   try {
-    mesh = await startMesh({ ...meshOptions, signal: abort.signal, onProgress: line => say(`! ${line}`) })
+    mesh = await startMesh({ ...meshOptions, signal: interrupt.signal, onProgress: line => say(`! ${line}`) })
   } catch (error) {
     // a signal while it was starting: nothing is left of it
-    if (status !== undefined) return status
+    if (interrupt.received !== undefined) return interrupt.received
     throw error
   }
   try {
@@ -33,7 +26,7 @@ export async function runInForeground(context: UpContext, meshOptions: MeshOptio
     const rows = mesh.status()
     await show(context, mesh, rows, (performance.now() - began) / 1000)
     tellParent(rows)
-    return await follow(context, mesh, stop.promise)
+    return await follow(context, mesh, interrupt.status)
   } finally {
     say('stopping …')
     await mesh.stop()

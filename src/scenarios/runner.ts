@@ -24,8 +24,8 @@ export interface ScenarioResult {
   phases: readonly PhaseResult[]
   /** The scenario could not be run at all. */
   error?: unknown
-  /** Where the mesh of a failed one was left running (`keep`). */
-  kept?: string
+  /** The mesh of a failed one, left running (`keep`): whoever asked for it stops it. */
+  kept?: Mesh
 }
 
 export interface RunOptions {
@@ -89,7 +89,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
       for (const step of scenario.fix) await perform(stage, step)
       phases.push(await look(mesh, 'fix', everythingOk, options.signal))
     }
-    if (options.keep && !phases.every(isGood)) return done({ kept: mesh.dir })
+    if (options.keep && !phases.every(isGood)) return done({ kept: mesh })
     await mesh.stop()
     return done()
   } catch (error) {

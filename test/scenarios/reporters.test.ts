@@ -1,5 +1,6 @@
 import t from 'tap'
 import { parse } from 'yaml'
+import type { Mesh } from '../../src/mesh/mesh.ts'
 import { reporters } from '../../src/scenarios/reporters/index.ts'
 import type { ScenarioResult } from '../../src/scenarios/runner.ts'
 import type { Scenario } from '../../src/scenarios/types.ts'
@@ -47,7 +48,7 @@ const results: ScenarioResult[] = [
         dead: [{ id: 'kubelet', words: 'it said\nthis' }],
       },
     ],
-    kept: '/tmp/mesh',
+    kept: { dir: '/tmp/mesh' } as Mesh,
   },
   { scenario: scenario('broken'), ok: false, seconds: 0, phases: [], error: new Error('port 1 is in use') },
 ]
@@ -77,7 +78,7 @@ t.test('pretty shows expected and seen at both ends, the dead, and where the mes
   )
   t.match(text, /prediction and observation part: kube-apiserver -> etcd/)
   t.match(text, /kubelet is dead\n\s+it said\n\s+this/)
-  t.match(text, /trustplane down --dir \/tmp\/mesh/)
+  t.match(text, /trustplane status --dir \/tmp\/mesh/)
   t.match(text, /it could not be run: port 1 is in use/)
   t.match(text, /✗ 1 passed, 2 failed; 2 connections dialled, in \d+\.\d s\n$/)
 })

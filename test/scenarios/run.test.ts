@@ -1,11 +1,15 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t, { type Test as Tap } from 'tap'
-import { stopMesh } from '../../src/mesh/down.ts'
 import { findScenarioFiles } from '../../src/scenarios/find.ts'
 import { loadScenarios } from '../../src/scenarios/load.ts'
 import { runScenario } from '../../src/scenarios/runner.ts'
 import { trustplane } from '../cli/harness.ts'
+
+const child = fileURLToPath(new URL('../../src/mesh/child.ts', import.meta.url))
 
 for (const scenario of await loadScenarios(findScenarioFiles())) {
   t.test(`${scenario.group}/${scenario.name}: ${scenario.title}`, async t => {
@@ -45,13 +49,25 @@ t.test('a scenario that expects what does not happen fails with 1, and shows bot
   t.match(stdout, /0 passed, 1 failed/)
 })
 
-t.test('with --keep its mesh goes on, to be looked at', async t => {
-  const { stdout } = await trustplane('run', wrong(t), '--keep', '--isolation', 'process', '-o', 'json')
-  const { kept } = (JSON.parse(stdout) as { items: { kept: string }[] }).items[0]!
-  t.ok(existsSync(kept))
+t.test('with --keep its mesh goes on, to be looked at, until it is told to stop', async t => {
+  const running = spawn(process.execPath, [child, 'cli', 'run', wrong(t), '--keep'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_OPTIONS: undefined },
+  })
+  t.teardown(() => running.kill('SIGKILL'))
+  let text = ''
+  const kept = await new Promise<string>(resolve => {
+    running.stdout.on('data', chunk => {
+      text += chunk
+      const dir = /left running: trustplane status --dir (\S+)/.exec(text)?.[1]
+      if (dir) resolve(dir)
+    })
+  })
   t.equal((await trustplane('status', '--dir', kept)).status, 0)
-  // this very process is its launcher
-  await t.rejects(stopMesh(kept, 1))
+  const exited = once(running, 'exit')
+  t.equal((await trustplane('down', '--dir', kept)).status, 0)
+  t.strictSame(await exited, [1, null])
+  t.notOk(existsSync(kept))
 })
 
 t.test('a file that does not validate ends with 3, and nothing is started', async t => {

@@ -6,6 +6,7 @@ import { type Command, Option } from 'commander'
 import { nearest, TrustplaneError } from '#errors.ts'
 import { createCommand, onRun, wholeNumber } from '../command.ts'
 import type { Io } from '../io.ts'
+import { onInterrupt } from '../signals.ts'
 
 interface LogsOptions {
   follow?: boolean
@@ -44,18 +45,17 @@ export function build(io?: Io): Command {
   })
 }
 
-function follow(file: string, copy: () => Promise<void>): Promise<number> {
-  return new Promise(resolve => {
-    let busy = Promise.resolve()
-    const watcher = watch(file, () => {
-      busy = busy.then(copy)
-    })
-    const end = (status: number) => () => {
-      watcher.close()
-      void busy.then(() => resolve(status))
-    }
-    process.once('SIGINT', end(130)).once('SIGTERM', end(143))
+async function follow(file: string, copy: () => Promise<void>): Promise<number> {
+  const interrupt = onInterrupt()
+  let busy = Promise.resolve()
+  const watcher = watch(file, () => {
+    busy = busy.then(copy)
   })
+  const status = await interrupt.status
+  watcher.close()
+  interrupt.release()
+  await busy
+  return status
 }
 
 async function offsetOfTail(file: string, lines: number): Promise<number> {

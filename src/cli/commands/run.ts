@@ -9,6 +9,7 @@ import type { Scenario } from '#scenarios/types.ts'
 import { type ActionContext, createCommand, onRun, wholeNumber } from '../command.ts'
 import type { Io } from '../io.ts'
 import { print } from '../output.ts'
+import { onInterrupt } from '../signals.ts'
 import { mayMove } from '../style.ts'
 
 interface RunOptions {
@@ -40,7 +41,7 @@ export function build(io?: Io): Command {
     .argument('[path...]', 'files, folders, or names of scenarios')
     .addOption(new Option('--only <names...>', 'only scenarios with these names'))
     .addOption(new Option('-j, --jobs <number>', 'how many at once').default(2).argParser(wholeNumber(1, 64)))
-    .addOption(new Option('--keep', 'leave the mesh of a failed one running, to look at'))
+    .addOption(new Option('--keep', 'leave the mesh of a failed one running, to look at, until Ctrl-C'))
     .addOption(new Option('--list', 'say what there is, and run nothing'))
     .addOption(new Option('--etcd-binary <file>', 'run them on a real etcd'))
     .addOption(
@@ -79,29 +80,24 @@ async function list(scenarios: readonly Scenario[], { io, options }: ActionConte
   return exitCodes.ok
 }
 
-async function run(scenarios: readonly Scenario[], { io, options, style }: ActionContext<RunOptions>): Promise<number> {
+async function run(
+  scenarios: readonly Scenario[],
+  { io, options, style, say }: ActionContext<RunOptions>,
+): Promise<number> {
   const reporter = reporters[options.output as string]!({
     write: text => io.stdout.write(text),
     symbol: style.symbol,
     bold: style.bold,
     dim: style.dim,
   })
-  const stop = new AbortController()
-  let interrupted: number | undefined
-  const interrupt = (status: number) => () => {
-    interrupted ??= status
-    stop.abort()
-  }
-  const onInt = interrupt(130)
-  const onTerm = interrupt(143)
-  process.once('SIGINT', onInt).once('SIGTERM', onTerm)
+  const interrupt = onInterrupt()
   const progress = progressLine(io, scenarios.length, options.quiet ?? false)
   reporter.begin(scenarios)
   const results = await runScenarios(scenarios, {
     jobs: options.jobs,
     keep: options.keep ?? false,
     isolation: options.isolation,
-    signal: stop.signal,
+    signal: interrupt.signal,
     ...(options.etcdBinary ? { etcdBinary: options.etcdBinary } : {}),
     onStart: progress.start,
     onResult(result) {
@@ -110,9 +106,15 @@ async function run(scenarios: readonly Scenario[], { io, options, style }: Actio
     },
   })
   progress.clear()
-  process.off('SIGINT', onInt).off('SIGTERM', onTerm)
   reporter.end(results)
-  if (interrupted !== undefined) return interrupted
+  const kept = results.flatMap(result => result.kept ?? [])
+  if (kept.length > 0) {
+    say(`${kept.length} left running, until Ctrl-C`)
+    await interrupt.status
+    await Promise.all(kept.map(mesh => mesh.stop()))
+  }
+  interrupt.release()
+  if (kept.length === 0 && interrupt.received !== undefined) return interrupt.received
   return results.every(result => result.ok) ? exitCodes.ok : exitCodes.findings
 }
 

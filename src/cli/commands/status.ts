@@ -10,6 +10,7 @@ import { type ActionContext, createCommand, onRun } from '../command.ts'
 import { connectionColumns, isRed, summaryOf } from '../connection-table.ts'
 import type { Io } from '../io.ts'
 import { print } from '../output.ts'
+import { onInterrupt } from '../signals.ts'
 
 interface StatusOptions {
   watch?: boolean
@@ -91,12 +92,10 @@ async function follow(read: () => ConnectionStatus[], context: ActionContext<Sta
     }
   }
   await look()
-  return new Promise(resolve => {
-    const watcher = watchRecords(options.dir, () => void look())
-    const end = (status: number) => () => {
-      watcher.close()
-      resolve(status)
-    }
-    process.once('SIGINT', end(130)).once('SIGTERM', end(143))
-  })
+  const interrupt = onInterrupt()
+  const watcher = watchRecords(options.dir, () => void look())
+  const status = await interrupt.status
+  watcher.close()
+  interrupt.release()
+  return status
 }

@@ -19,7 +19,7 @@ export function json({ write }: ReporterOptions): Reporter {
           seconds: Math.round(seconds * 1000) / 1000,
           problems: complaints(result),
           phases,
-          ...(kept ? { kept } : {}),
+          ...(kept ? { kept: kept.dir } : {}),
         }
       })
       write(`${JSON.stringify({ apiVersion, kind: 'ScenarioReport', ...totals(results), items }, null, 2)}\n`)

@@ -14,7 +14,7 @@ export function pretty({ write, symbol, bold, dim }: ReporterOptions): Reporter 
       for (const { phase, text } of complaints(result)) {
         write(`    ${symbol('fail')} ${phaseWords[phase]}: ${text.replaceAll('\n', '\n    ')}\n`)
       }
-      if (kept) write(`    left running: trustplane status --dir ${kept}; trustplane down --dir ${kept}\n`)
+      if (kept) write(`    left running: trustplane status --dir ${kept.dir}\n`)
     },
     end(results) {
       const { passed, failed, dialled } = totals(results)
