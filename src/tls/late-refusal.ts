@@ -47,10 +47,9 @@ export function watchRefusal(socket: TLSSocket, context: Context): void {
     if (event !== 'error' || args[0] instanceof RefusedError) return emit(event, ...args)
     const [error] = args as [Error]
     if (receivedAlert(error) === undefined) return emit(event, refusal ?? error)
-    const known = refused(error)
-    const heard = emit(event, known)
-    socket.destroy(known)
-    return heard
+    // told once, by destroy
+    socket.destroy(refused(error))
+    return true
   }
   const destroy = socket._destroy.bind(socket)
   socket._destroy = (error, callback) => {

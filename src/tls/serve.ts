@@ -1,17 +1,15 @@
 /** HTTP on a listener: what fastify wants as `serverFactory`. */
 import { createServer, type RequestListener, type Server } from 'node:http'
-import {
-  createSecureServer,
-  type Http2SecureServer,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
-} from 'node:http2'
+import { createServer as createHttp2Server, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
 import type { TlsListener } from './types.ts'
 
 export interface ServeOptions {
   /** HTTP/2 and HTTP/1.1 by ALPN; false: HTTP/1.1 alone (say so in the listener's `alpn`, too). */
   http2: boolean
 }
+
+/** The request classes of HTTP/1.1 and HTTP/2 are of one shape, and fastify takes both. */
+type Http2Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => void
 
 /**
  * For `fastify({ serverFactory: serverFactory(listener, { http2: true }), forceCloseConnections: true })`.
@@ -21,15 +19,13 @@ export interface ServeOptions {
  */
 export function serverFactory(listener: TlsListener, options: ServeOptions): (handler: RequestListener) => Server {
   return handler => {
-    const server: Server = options.http2
-      ? (createSecureServer(
-          { allowHTTP1: true },
-          // the two request classes are of one shape, and fastify takes both
-          handler as unknown as (request: Http2ServerRequest, response: Http2ServerResponse) => void,
-        ) as Http2SecureServer as unknown as Server)
-      : createServer(handler)
-    const event = options.http2 ? 'secureConnection' : 'connection'
-    listener.on('connection', socket => server.emit(event, socket))
+    const server = createServer(handler)
+    // Two servers, told apart by ALPN: http2's own fallback to HTTP/1.1 wants a tls.Server behind the socket (Node 22).
+    const h2 = options.http2 ? createHttp2Server(handler as unknown as Http2Handler) : undefined
+    listener.on('connection', socket => {
+      const takes = socket.alpnProtocol === 'h2' && h2 ? h2 : server
+      takes.emit('connection', socket)
+    })
     let listening = false
     Object.defineProperty(server, 'listening', { get: () => listening })
     Object.assign(server, {
