@@ -1,66 +1,19 @@
 /** A small client of the API: typed by the table of resources, over connections that `#tls` verified. */
 import { Backoff, pause } from './backoff.ts'
+import type {
+  At,
+  DeleteOptions,
+  ListOptions,
+  PatchOptions,
+  RawRequest,
+  WatchOptions,
+  WriteOptions,
+} from './client-options.ts'
+import { lines } from './json-lines.ts'
 import { apiVersionOf, pathOf, type Resource } from './resources.ts'
 import { genericResponse, StatusError } from './status.ts'
 import { createTransport, type RawAnswer, requestError, type TransportOptions } from './transport.ts'
 import type { KubeObject, List, Status, WatchEvent } from './types.ts'
-
-export interface At {
-  namespace?: string
-  name: string
-}
-
-export interface ListOptions {
-  namespace?: string
-  labelSelector?: string
-  fieldSelector?: string
-  limit?: number
-  continue?: string
-  resourceVersion?: string
-  signal?: AbortSignal
-}
-
-export interface WatchOptions {
-  namespace?: string
-  labelSelector?: string
-  fieldSelector?: string
-  resourceVersion?: string
-  /** Default true. */
-  allowWatchBookmarks?: boolean
-  timeoutSeconds?: number
-  signal?: AbortSignal
-}
-
-export interface WriteOptions {
-  fieldManager?: string
-  dryRun?: boolean
-  signal?: AbortSignal
-}
-
-export interface DeleteOptions {
-  gracePeriodSeconds?: number
-  propagationPolicy?: 'Orphan' | 'Background' | 'Foreground'
-  preconditions?: { uid?: string; resourceVersion?: string }
-  signal?: AbortSignal
-}
-
-export interface PatchOptions extends WriteOptions {
-  /** Default `merge`. */
-  type?: 'merge' | 'strategic' | 'json' | 'apply'
-  subresource?: string
-  /** Only with `apply`. */
-  force?: boolean
-}
-
-export interface RawRequest {
-  method?: string
-  path: string
-  headers?: Record<string, string>
-  /** An object is sent as JSON. */
-  body?: string | Uint8Array | object
-  signal?: AbortSignal
-  streaming?: boolean
-}
 
 const patchTypes = {
   merge: 'application/merge-patch+json',
@@ -343,19 +296,4 @@ export function statusErrorOf(
     // not JSON: the server's own text is all there is
   }
   return genericResponse(code, verb, resource, name, text.trim())
-}
-
-/** The lines of a stream of UTF-8, without their ends; a last one without a newline is dropped, as it is half an event. */
-async function* lines(stream: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const chunk of stream) {
-    rest += decoder.decode(chunk, { stream: true })
-    let start = 0
-    for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n', start)) {
-      if (end > start) yield rest.slice(start, end)
-      start = end + 1
-    }
-    rest = rest.slice(start)
-  }
 }

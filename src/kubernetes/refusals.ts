@@ -23,8 +23,9 @@ export interface Refusals {
 }
 
 const uncached = { 'cache-control': 'no-cache, private' }
-const nosniff = { 'x-content-type-options': 'nosniff' }
-const text = (body: string): Encoded => ({ contentType: 'text/plain; charset=utf-8', body })
+export const nosniff = { 'x-content-type-options': 'nosniff' }
+export const plainText = 'text/plain; charset=utf-8'
+const text = (body: string): Encoded => ({ contentType: plainText, body })
 
 export function refusalOf(
   error: StatusError,
