@@ -19,7 +19,9 @@ export function onInterrupt(): Interrupt {
   let received: number | undefined
   const listeners = Object.entries(statuses).map(([name, status]) => {
     const listener = () => {
-      received ??= status
+      // who asks twice is not waiting: the components stop by themselves when we are gone
+      if (received !== undefined) process.exit(status)
+      received = status
       abort.abort()
       resolve(status)
     }

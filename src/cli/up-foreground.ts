@@ -1,5 +1,6 @@
 /** A mesh in the foreground: the table when everything was dialled, then what changes, until a signal comes. */
 import { exitCodes } from '#errors.ts'
+import { describeDisagreement, disagreements } from '#mesh/agreement.ts'
 import { type MeshOptions, startMesh } from '#mesh/launcher.ts'
 import type { Member } from '#mesh/member.ts'
 import type { Mesh } from '#mesh/mesh.ts'
@@ -41,6 +42,10 @@ async function show(context: UpContext, mesh: Mesh, rows: readonly ConnectionSta
     { format: options.output, headers: options.headers },
   )
   for (const member of mesh.members) if (member.state !== 'running') say(memberLine(context, member))
+  // a component that does not run is shown above; for the rest the files know what must happen
+  for (const one of disagreements(mesh.predict(), rows)) {
+    if (one.seen.outcome !== 'unreachable') say(`${style.symbol('warn')} ${describeDisagreement(one)}`)
+  }
   say(`${summaryOf(rows, style)} (${seconds.toFixed(2)} s)`)
   const dir = options.dir === '.trustplane' ? '' : ` --dir ${options.dir}`
   const red = rows.find(isRed)
