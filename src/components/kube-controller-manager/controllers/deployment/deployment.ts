@@ -1,4 +1,6 @@
 /** deployment-controller: the newest template in a ReplicaSet of its own, rolled out within the Deployment's strategy (pkg/controller/deployment). */
+import { isDeepStrictEqual } from 'node:util'
+import { messageOf } from '#errors.ts'
 import { keyOf, resources } from '#kubernetes/resources.ts'
 import { isAlreadyExists, isConflict, isNotFound } from '#kubernetes/status.ts'
 import type { Deployment, ReplicaSet } from '#kubernetes/types.ts'
@@ -26,6 +28,7 @@ export function createDeploymentController(context: ControllerContext): Controll
     } catch (error) {
       // our copy was old: the watch brings the newer one, and us back here
       if (!isConflict(error)) throw error
+      log.info('Deployment has been modified, waiting for the newer one', { key, err: messageOf(error) }, 2)
     }
   }
 
@@ -159,7 +162,7 @@ export function createDeploymentController(context: ControllerContext): Controll
     all: readonly ReplicaSet[],
   ): Promise<void> {
     const status = statusOf(deployment, newest, all, clock.now())
-    if (JSON.stringify(status) === JSON.stringify({ ...status, ...deployment.status })) return
+    if (isDeepStrictEqual(status, deployment.status)) return
     await client.updateStatus(resources.deployments, { ...deployment, status }).catch(error => {
       if (!isNotFound(error)) throw error
     })
