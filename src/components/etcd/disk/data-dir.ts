@@ -48,6 +48,18 @@ const [openFile, writeFile, truncateFile, syncFile, closeFile] = [openFd, write,
 /** With O_DSYNC a write returns when its data is on the disk: one trip to the thread pool instead of two. */
 const writesThrough: number | undefined = constants.O_DSYNC
 
+/** The log grows by so much. */
+const fillBytes = 2 ** 20
+const zeros = Buffer.alloc(64 * 1024)
+
+const isZero = (file: Buffer, from: number) => {
+  for (let at = from; at < file.length; at += zeros.length) {
+    const length = Math.min(zeros.length, file.length - at)
+    if (file.compare(zeros, 0, length, at, at + length) !== 0) return false
+  }
+  return true
+}
+
 /** Errors that mean "no room", after which the disk can still be trusted. */
 const isFull = (error: NodeJS.ErrnoException) => /^(ENOSPC|EDQUOT|EFBIG)$/.test(error.code ?? '')
 
@@ -89,6 +101,8 @@ export class DataDir implements Journal {
   /** Of the log file that is written to, and what is good of it. */
   #sequence = 1
   #size = 0
+  /** Up to here the file is filled with zeros: writing there changes no metadata, which makes a sync two to four times as fast (ext4). */
+  #filled = 0
   #batch = 0
   #waiting: Waiting[] = []
   #running: Promise<void> | undefined
@@ -107,7 +121,10 @@ export class DataDir implements Journal {
   }
 
   async load(): Promise<{ snapshot: SnapshotData | undefined; entries: Entry[] }> {
-    const files = (await names(this.#dir)).map(name => /^(\d+)\.(wal|snap)$/.exec(name)).filter(match => match !== null)
+    const found = await names(this.#dir)
+    // of a snapshot that a crash cut short
+    for (const name of found.filter(name => name.endsWith('.tmp'))) await unlink(join(this.#dir, name))
+    const files = found.map(name => /^(\d+)\.(wal|snap)$/.exec(name)).filter(match => match !== null)
     const numbers = (kind: string) =>
       files
         .filter(match => match[2] === kind)
@@ -130,12 +147,12 @@ export class DataDir implements Journal {
       const { payloads, batch, end, damaged } = readFrames(file)
       const isLast = i === logs.length - 1
       // an older log was left for the next one only after its last batch was synced
-      if (damaged || (!isLast && end < file.length)) throw this.#damaged(path, end)
-      if (end < file.length) {
-        const lost = file.length - end
+      const isCut = !isZero(file, end)
+      if (damaged || (!isLast && isCut)) throw this.#damaged(path, end)
+      if (isCut) {
         this.#options.log.warn('write-ahead log ends in a write that was cut short; it is left out', {
           path,
-          bytes: lost,
+          offset: end,
         })
       }
       for (const payload of payloads) entries.push(decodeEntry(payload))
@@ -143,7 +160,7 @@ export class DataDir implements Journal {
       this.#size = end
     }
     this.#sequence = logs.at(-1) ?? from ?? 1
-    if (logs.length === 0) this.#size = 0
+    this.#filled = this.#size
     this.#fd = await this.#openLog(this.#sequence)
     await truncateFile(this.#fd, this.#size)
     await syncFile(this.#fd)
@@ -193,6 +210,7 @@ export class DataDir implements Journal {
     const buffer = frame(payloads, this.#batch + 1)
     const began = performance.now()
     try {
+      if (this.#size + buffer.length > this.#filled) await this.#fill(buffer.length)
       let written = 0
       while (written < buffer.length) {
         written += await writeFile(this.#fd, buffer, written, buffer.length - written, this.#size + written)
@@ -210,12 +228,33 @@ export class DataDir implements Journal {
     return undefined
   }
 
+  async #fill(least: number): Promise<void> {
+    const end = this.#size + least + fillBytes
+    try {
+      // not through a descriptor that writes through: one sync for all of it
+      const file = await open(this.#path(this.#sequence, 'wal'), 'r+')
+      try {
+        for (let at = this.#filled; at < end; ) {
+          at += (await file.write(zeros, 0, Math.min(zeros.length, end - at), at)).bytesWritten
+        }
+        await file.datasync()
+      } finally {
+        await file.close()
+      }
+      this.#filled = end
+    } catch (error) {
+      // then the write itself meets what is wrong
+      if (!isFull(error as NodeJS.ErrnoException)) throw error
+    }
+  }
+
   async #writeFailed(error: NodeJS.ErrnoException): Promise<Error> {
     const { log, onFatal } = this.#options
     if (isFull(error)) {
       try {
         await truncateFile(this.#fd, this.#size)
         await syncFile(this.#fd)
+        this.#filled = this.#size
         if (!this.#full)
           log.error('write-ahead log cannot grow; writes are refused until there is space', error, { dir: this.#dir })
         this.#full = true
@@ -249,6 +288,7 @@ export class DataDir implements Journal {
     this.#fd = fd
     this.#sequence = next
     this.#size = 0
+    this.#filled = 0
     this.#batch = 0
     this.#snapshotting = this.#saveSnapshot(next, this.#takeSnapshot())
       .catch((error: Error) => {
