@@ -217,7 +217,7 @@ export function createClientOver(options: ClientOverOptions) {
     },
 
     /**
-     * Events until the server ends the stream (then the iteration ends) or `signal` aborts (then it ends, too).
+     * Events until the server ends the stream, the connection breaks or `signal` aborts: then the iteration ends.
      * @throws StatusError for a refused watch and for an ERROR event (410: relist)
      */
     async *watch<T extends KubeObject>(resource: Resource<T>, o: WatchOptions = {}): AsyncGenerator<WatchEvent<T>> {
@@ -244,9 +244,8 @@ export function createClientOver(options: ClientOverOptions) {
           yield event
         }
       } catch (error) {
-        if (signal?.aborted) return
         if (error instanceof StatusError) throw error
-        throw requestError('GET', options.server + path, error)
+        // A connection that was cut ends the stream: client-go's StreamWatcher, too, takes it for an end.
       } finally {
         answer.stream.destroy()
       }

@@ -4,8 +4,10 @@ import { messageOf } from '#errors.ts'
 import type { Log } from '#log.ts'
 import { Backoff } from './backoff.ts'
 import type { Client } from './client.ts'
+import type { ListOptions } from './client-options.ts'
 import { goType, keyOf, type Resource } from './resources.ts'
 import { isExpired, StatusError } from './status.ts'
+import { isConnectionRefused } from './transport.ts'
 import type { KubeObject } from './types.ts'
 
 export interface InformerOptions<T extends KubeObject> {
@@ -106,21 +108,14 @@ export class Informer<T extends KubeObject> extends EventEmitter<Events<T>> {
       ...(fieldSelector ? { fieldSelector } : {}),
       signal,
     }
-    const items: T[] = []
-    let next: string | undefined
-    let resourceVersion: string
+    let listed: { items: T[]; resourceVersion: string }
     try {
-      do {
-        const list = await client.list(resource, { ...selection, limit: 500, ...(next ? { continue: next } : {}) })
-        items.push(...(list.items ?? []))
-        next = list.metadata.continue
-        resourceVersion = list.metadata.resourceVersion ?? ''
-      } while (next)
+      listed = await this.#list(selection)
     } catch (error) {
       throw new Error(`failed to list ${goType(resource)}: ${messageOf(error)}`, { cause: error })
     }
-    this.#replace(items)
-    this.resourceVersion = resourceVersion
+    this.#replace(listed.items)
+    this.resourceVersion = listed.resourceVersion
     this.#sync()
     backoff.reset()
 
@@ -141,13 +136,12 @@ export class Informer<T extends KubeObject> extends EventEmitter<Events<T>> {
         }
       } catch (error) {
         if (signal.aborted) return
-        // client-go backs off and keeps its place when nobody listens; anything else is for the caller, or means: relist.
-        const status = error instanceof StatusError ? error : undefined
         if (isExpired(error)) {
           log.info(`watch of ${goType(resource)} closed with: ${messageOf(error)}`, {}, 4)
           return
         }
-        if (!status || status.code === 429) {
+        // isWatchErrorRetriable: nobody there, or too busy; the place is kept.
+        if ((error instanceof StatusError && error.code === 429) || isConnectionRefused(error)) {
           this.emit('trouble', error)
           log.info(`watch of ${goType(resource)} returned ${messageOf(error)} - backing off`, {}, 4)
           await backoff.wait(signal)
@@ -162,6 +156,33 @@ export class Informer<T extends KubeObject> extends EventEmitter<Events<T>> {
         return
       }
       backoff.reset()
+    }
+  }
+
+  /**
+   * Everything, in pages. At first whatever the server has at hand (`resourceVersion=0`), later nothing older than what was seen;
+   * when that version is gone, or not there yet, whatever is newest (relistResourceVersion).
+   */
+  async #list(selection: ListOptions): Promise<{ items: T[]; resourceVersion: string }> {
+    const { client, resource } = this.#options
+    const pages = async (from: string) => {
+      const items: T[] = []
+      let list = await client.list(resource, { ...selection, limit: 500, resourceVersion: from })
+      for (;;) {
+        items.push(...(list.items ?? []))
+        const { continue: next, resourceVersion = '' } = list.metadata
+        if (!next) return { items, resourceVersion }
+        list = await client.list(resource, { ...selection, limit: 500, continue: next })
+      }
+    }
+    try {
+      return await pages(this.resourceVersion || '0')
+    } catch (error) {
+      const tooLarge =
+        error instanceof StatusError &&
+        error.status.details?.causes?.some(({ reason }) => reason === 'ResourceVersionTooLarge')
+      if (isExpired(error) || tooLarge) return pages('')
+      throw error
     }
   }
 

@@ -161,6 +161,10 @@ export function requestError(method: string, url: string, cause: unknown): Reque
   return new RequestError(`${verb} "${url}": ${wordsOf(cause)}`, { cause })
 }
 
+/** utilnet.IsConnectionRefused: nobody listens there (yet, or any more). */
+export const isConnectionRefused = (error: unknown) =>
+  error instanceof RequestError && / connect: connection refused$/.test(error.message)
+
 /** What Go says for what undici says; `#tls` already speaks Go. */
 function wordsOf(error: unknown): string {
   if (error instanceof errors.SocketError) return 'EOF'

@@ -44,7 +44,7 @@ async function start(t: Teardown, cert: Issued = admin) {
   )
   pods.on('delete', object => seen.push(`delete ${object.metadata.name}`))
   t.teardown(() => pods.stop())
-  return { api, pods, seen, errors, lines, server }
+  return { api, pods, seen, errors, lines, server, url }
 }
 
 const until = async (condition: () => boolean) => {
@@ -162,4 +162,31 @@ t.test('it stops when it is told to', async t => {
   await pods.stop()
   await until(() => api.watchers === 0)
   t.pass()
+})
+
+t.test('a server that goes away and comes back is followed from where it was', async t => {
+  const { api, pods, seen, errors, server } = await start(t)
+  pods.start()
+  await until(() => api.watchers === 1)
+  const { port } = server.address
+  await server.close()
+  api.put(resources.pods, pod('meanwhile'))
+  await startServer(t, ca, { port, routes: ({ app }) => api.routes(app) })
+  await until(() => seen.length === 1)
+  t.strictSame(seen, ['add meanwhile'])
+  t.strictSame(errors(), [], 'a refused connection is no error of a watch')
+})
+
+t.test("a server that comes back with a certificate of another CA is told of in client-go's words", async t => {
+  const { api, pods, errors, server, url } = await start(t)
+  pods.start()
+  await until(() => api.watchers === 1)
+  const { port } = server.address
+  await server.close()
+  await startServer(t, rogue, { port, routes: ({ app }) => api.routes(app) })
+  await until(() => errors().length > 0)
+  t.equal(
+    errors()[0],
+    `Failed to watch: failed to list *v1.Pod: Get "${url}/api/v1/pods?limit=500&resourceVersion=0": tls: failed to verify certificate: x509: certificate signed by unknown authority`,
+  )
 })
