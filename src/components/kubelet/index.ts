@@ -1,12 +1,12 @@
 /** kubelet's stand-in: registers a node, "runs" its pods, serves logs and exec; certificates as the original handles them. */
-import { createClient } from '#kubernetes/from-kubeconfig.ts'
-import { loadKubeconfig } from '#kubernetes/kubeconfig.ts'
 import { fileBundle } from '#tls/bundle.ts'
 import type { Component, RunningComponent } from '../component.ts'
 import { newMetrics } from '../component-metrics.ts'
 import { createEventRecorder } from '../event-recorder.ts'
 import { parseFlags } from '../flags.ts'
-import { servingIdentity } from '../serving-identity.ts'
+import { kubeletClient } from './certificates/client.ts'
+import { CertificateManager } from './certificates/manager.ts'
+import { servingIdentityOf } from './certificates/serving.ts'
 import { configure } from './configuration.ts'
 import { deprecated, flags, type Values } from './flags.ts'
 import { createNodeReporter } from './node.ts'
@@ -44,26 +44,18 @@ export const component: Component = {
         })
       : undefined
     if (clientCa) closers.unshift(() => clientCa.close())
-    const identity = await servingIdentity({
-      component: 'kubelet',
-      certFile: settings.tlsCertFile,
-      keyFile: settings.tlsPrivateKeyFile,
-      certDir: settings.certDir,
-      pairName: 'kubelet',
-      host: settings.nodeName,
-      clock,
-      log,
-    })
+    const { client, certificates, close } = await kubeletClient(settings, context, metrics)
+    closers.unshift(close)
+    const identity = await servingIdentityOf(settings, { context, metrics, client })
     closers.unshift(() => identity.close())
-    const client = createClient({
-      ...context,
-      kubeconfig: loadKubeconfig(settings.kubeconfig ?? ''),
-      component: 'kubelet',
-      from: 'kubelet',
-      to: 'kube-apiserver',
-      metrics,
+    metrics.collect(() => {
+      metrics.set(
+        'kubelet_certificate_manager_client_ttl_seconds',
+        certificates?.ttlSeconds() ?? Number.POSITIVE_INFINITY,
+      )
+      const serving = identity instanceof CertificateManager ? identity.ttlSeconds() : Number.POSITIVE_INFINITY
+      metrics.set('kubelet_certificate_manager_server_ttl_seconds', serving)
     })
-    closers.unshift(() => client.close())
     const events = createEventRecorder({ client, clock, log, component: 'kubelet', host: settings.nodeName })
     closers.unshift(() => events.close())
     const pods = createPods({

@@ -56,6 +56,10 @@ export async function createKubeletServer(options: KubeletServerOptions): Promis
       'require-client-certificate': options.requireClientCertificate && clientCa !== undefined,
     }),
   })
+  // net/http's own log: unlike kube-apiserver, the kubelet has it at every verbosity
+  server.listener.on('refused', ({ address, message }) => {
+    context.log.info(`http: TLS handshake error from ${address}: ${message}`)
+  })
   const { app } = server
   const list = async () => ({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: pods.list() })
   app.get('/pods', list)
