@@ -71,10 +71,7 @@ export function alertFor(
   verdict: Extract<Verdict, { verdict: 'reject' }>,
   judge: { end: 'client' | 'server'; voice: Voice; tlsVersion?: string },
 ): number {
-  if (judge.end === 'client') return 42
-  // Go 1.19 knows no other, also for a missing certificate in TLS 1.3 (etcd 3.4 in oracle/cases.json)
-  if (judge.voice === 'go1.19') return 42
+  if (judge.end === 'client' || judge.voice === 'go1.19') return 42
   // certificate_required came with TLS 1.3 (RFC 8446 §6.2)
-  if (verdict.reason === 'no-certificate') return judge.tlsVersion === 'TLSv1.2' ? 42 : 116
-  return verdict.alert
+  return verdict.reason === 'no-certificate' && judge.tlsVersion === 'TLSv1.2' ? 42 : verdict.alert
 }

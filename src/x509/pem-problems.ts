@@ -27,6 +27,7 @@ export function pemProblem(text: string): PemProblem | undefined {
     return {
       what: `it holds a private key (${labels[0]}) and no certificate`,
       fix: 'give the .crt file beside the .key',
+      isKey: true,
     }
   if (labels.length > 0)
     return {
