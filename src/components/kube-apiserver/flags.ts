@@ -135,6 +135,20 @@ const acted = [
   },
   { name: 'disable-admission-plugins', kind: 'list', description: 'admission plugins to turn off' },
   { name: 'v', kind: 'int', description: 'log verbosity', default: '0' },
+  {
+    name: 'scheduler-address',
+    kind: 'string',
+    description: 'where componentstatuses asks the scheduler',
+    default: '127.0.0.1:10259',
+    ours: true,
+  },
+  {
+    name: 'controller-manager-address',
+    kind: 'string',
+    description: 'where componentstatuses asks the controller-manager',
+    default: '127.0.0.1:10257',
+    ours: true,
+  },
 ] as const satisfies readonly FlagSpec[]
 
 export const flags: readonly FlagSpec[] = [

@@ -7,13 +7,20 @@ import { loadAuditPolicy } from '#kubernetes/audit-policy.ts'
 import { Metrics } from '#kubernetes/metrics.ts'
 import { createSecureServer, type SecureServer } from '#kubernetes/serving.ts'
 import { time } from '#kubernetes/time.ts'
+import { joinHostPort } from '#tls/errors.ts'
 import { fileIdentity } from '#tls/identity.ts'
 import type { Component, ComponentContext, RunningComponent } from '../component.ts'
 import { commonFlags, parseFlags } from '../flags.ts'
 import { certificateSigners, certificateSubjectRestriction } from './admission/certificates.ts'
 import { defaultTolerationSeconds, namespaceLifecycle, restrictNodes } from './admission/plugins.ts'
 import { serviceAccount } from './admission/service-accounts.ts'
+import { serviceAddresses } from './admission/service-addresses.ts'
 import { chain } from './admission/types.ts'
+import { createWebhooks } from './admission/webhooks.ts'
+import { type RemoteApi, type RemoteApis, watchApiServices } from './aggregation/apiservices.ts'
+import { othersOf } from './aggregation/discovery.ts'
+import { proxyToApi } from './aggregation/proxy.ts'
+import { publishAuthentication, publishClusterInfo } from './bootstrap/config-maps.ts'
 import { publishKubernetesService } from './bootstrap/kubernetes-service.ts'
 import { wantedObjects } from './bootstrap/objects.ts'
 import { knownKeys, missingOf, writeMissing } from './bootstrap/write.ts'
@@ -31,6 +38,7 @@ import { StoreInformer } from './storage/informer.ts'
 import { Store } from './storage/store.ts'
 import { WatchHub } from './storage/watch.ts'
 import type { Api } from './verbs/types.ts'
+import { componentHealth } from './virtual/component-health.ts'
 
 const allFlags = [...flags, ...commonFlags]
 
@@ -49,18 +57,37 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
   const authentication = createAuthentication(values, context, store, metrics)
   const authorization = createAuthorization(values['authorization-mode'], store)
   const namespaces = new StoreInformer(store, resourceOf('', 'namespaces'))
-  const informers = [...authorization.informers, namespaces]
+  const hooks = 'admissionregistration.k8s.io'
+  const mutating = new StoreInformer(store, resourceOf(hooks, 'mutatingwebhookconfigurations'))
+  const validating = new StoreInformer(store, resourceOf(hooks, 'validatingwebhookconfigurations'))
+  const webhooks = createWebhooks({ store, context, namespaces, mutating, validating })
+  const proxyIdentity = clientIdentity(values, context)
+  const apis = watchApiServices(store, context, proxyIdentity)
+  const informers = [...authorization.informers, namespaces, mutating, validating, apis.informer]
 
+  const serviceRange = values['service-cluster-ip-range'][0] ?? '10.96.0.0/12'
+  const addresses = serviceAddresses({ store, range: serviceRange, nodePorts: values['service-node-port-range'] })
   const admission = chain(
-    [namespaceLifecycle(namespaces, store), serviceAccount(store), defaultTolerationSeconds],
+    [
+      namespaceLifecycle(namespaces, store),
+      serviceAccount(store),
+      defaultTolerationSeconds,
+      addresses,
+      webhooks.mutate,
+    ],
     [
       namespaceLifecycle(namespaces, store),
       certificateSubjectRestriction,
       certificateSigners(authorization.authorizer),
       ...(values['enable-admission-plugins']?.includes('NodeRestriction') ? [restrictNodes(store)] : []),
+      webhooks.validate,
     ],
   )
   const kubelets = connectKubelets(values, context, store)
+  const health = componentHealth(context, etcd, {
+    scheduler: values['scheduler-address'],
+    'controller-manager': values['controller-manager-address'],
+  })
   const api: Api = {
     store,
     clock,
@@ -71,7 +98,7 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
     authenticateToken: authentication.authenticateToken,
     rbac: authorization.rbac,
     audiences: authentication.audiences,
-    health: async () => [],
+    health: health.all,
     kubelets,
   }
 
@@ -114,27 +141,40 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
   addRoutes(server.app, {
     api,
     server,
-    serverAddress: () => `${address().host}:${address().port}`,
-    others: { aggregated: () => [], groups: () => [] },
-    elsewhere: (request, reply) =>
-      request.info.resource === 'nodes' && request.info.subresource === 'proxy'
-        ? proxyToNode(request, reply, kubelets)
-        : undefined,
+    serverAddress: () => joinHostPort(address().host, address().port),
+    others: othersOf(() => apis.all()),
+    elsewhere(request, reply) {
+      const { info } = request
+      if (info.resource === 'nodes' && info.subresource === 'proxy') return proxyToNode(request, reply, kubelets)
+      if (info.apiPrefix !== 'apis') return undefined
+      const api = remoteOf(info.path, apis)
+      return api && proxyToApi(request, reply, { api, store, log })
+    },
   })
   server.onUpgrade(request => void forwardUpgrade(api, request))
   await server.listen()
-  await publishKubernetesService({
+  const { host, port } = address()
+  const authenticationTrust = publishAuthentication(
     store,
-    now: clock.now(),
-    serviceRange: values['service-cluster-ip-range'][0] ?? '10.96.0.0/12',
-    address: address().host,
-    port: address().port,
-  })
+    values,
+    [authentication.clientCa, authentication.requestHeaderCa],
+    () => clock.now(),
+  )
+  await Promise.all([
+    publishKubernetesService({ store, now: clock.now(), serviceRange, address: host, port }),
+    publishClusterInfo(store, values, `https://${joinHostPort(host, port)}`, clock.now()),
+    authenticationTrust.written,
+  ])
   return running(server, async () => {
     await server.close()
     for (const informer of informers) informer.stop()
     await hub.stop()
     await kubelets.close()
+    await health.close()
+    authenticationTrust.stop()
+    await apis.close()
+    await webhooks.close()
+    proxyIdentity?.close()
     authentication.close()
     identity.close()
     await connection.close()
@@ -157,6 +197,21 @@ function servingIdentity(values: Values, { log }: ComponentContext) {
       },
     )
   return fileIdentity({ certFile, keyFile, reload: 'watch', log, name: 'serving-cert' })
+}
+
+/** --proxy-client-*: shown to aggregated APIs, read again when it changes. */
+function clientIdentity(values: Values, { log }: ComponentContext) {
+  const certFile = values['proxy-client-cert-file']
+  const keyFile = values['proxy-client-key-file']
+  return certFile && keyFile
+    ? fileIdentity({ certFile, keyFile, reload: 'watch', log, name: 'aggregator-proxy-cert' })
+    : undefined
+}
+
+/** `/apis/<group>/<version>[/…]` of an aggregated API. */
+function remoteOf(path: string, apis: RemoteApis): RemoteApi | undefined {
+  const [, , group = '', version = ''] = path.split('/')
+  return apis.find(group, version)
 }
 
 const tlsVersions = { VersionTLS12: 'TLSv1.2', VersionTLS13: 'TLSv1.3' } as const

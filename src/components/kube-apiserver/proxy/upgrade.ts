@@ -31,12 +31,36 @@ export async function forwardUpgrade(api: Api, request: UpgradeRequest): Promise
     }
     backend.write(`${lines.join('\r\n')}\r\n\r\n`)
     if (head.length > 0) backend.write(head)
-    join(socket, backend)
+    if (raw.headers.upgrade?.toLowerCase() === 'websocket') join(socket, backend)
+    else joinSpdy(socket, backend)
   } catch (error) {
     const status = error instanceof StatusError ? error : new StatusError(failure(500, '', messageOf(error)))
     api.log.error('unable to upgrade', error, { URI: raw.url, name: info.name })
     refuse(socket, status)
   }
+}
+
+/**
+ * SPDY, as kubectl before 1.30 asks: a real kubelet takes it (101); our own answers 400, which is said in a way that those kubectls can show
+ * (they read plain text with a colon in it as an empty Status).
+ */
+function joinSpdy(client: Duplex, backend: Duplex): void {
+  backend.once('data', (first: Buffer) => {
+    if (!/^HTTP\/1\.1 400/.test(first.toString('latin1', 0, 12))) {
+      client.write(first)
+      join(client, backend)
+      return
+    }
+    backend.destroy()
+    refuse(
+      client,
+      badRequest(
+        'exec, attach and port-forward over SPDY are not emulated: use kubectl 1.30 or newer, which speaks WebSocket',
+      ),
+    )
+  })
+  backend.once('close', () => client.end())
+  backend.on('error', () => client.destroy())
 }
 
 function join(client: Duplex, backend: Duplex): void {
