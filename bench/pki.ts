@@ -21,6 +21,14 @@ async function timed(times: number, work: () => Promise<unknown>): Promise<numbe
   return median(values)
 }
 
+/** CPU of this process, all threads: says more than the clock on a busy machine. */
+async function cpuOf(times: number, work: () => Promise<unknown>): Promise<number> {
+  const began = process.cpuUsage()
+  for (let i = 0; i < times; i++) await work()
+  const { user, system } = process.cpuUsage(began)
+  return (user + system) / 1000 / times
+}
+
 /** In a process of its own: loading the code, reading the plan, issuing everything. */
 const firstUse = `
 const began = performance.now()
@@ -33,6 +41,7 @@ export async function run(): Promise<Figure[]> {
   const plan = await loadPlan('kubeadm')
   await issuePki(plan, systemClock)
   const warm = await timed(15, () => issuePki(plan, systemClock))
+  const cpu = await cpuOf(15, () => issuePki(plan, systemClock))
   const rsa = await loadPlan('kubeadm-rsa').catch(() => undefined)
   const rsaTime = rsa && (await timed(3, () => issuePki(rsa, systemClock)))
 
@@ -52,6 +61,7 @@ export async function run(): Promise<Figure[]> {
   )
   const figures: Figure[] = [
     { name: 'kubeadm PKI in memory, warm', value: warm, unit: 'ms', target: '≤ 120 ms' },
+    { name: 'kubeadm PKI in memory, warm, CPU', value: cpu, unit: 'ms' },
     {
       name: 'kubeadm PKI in memory, first in its process, plan included',
       value: median(processes.map(([, issued]) => issued)),
