@@ -32,8 +32,8 @@ async function start(t: Teardown) {
       identity,
       clock: systemClock,
       log,
-      leaseDurationMs: 300,
-      renewDeadlineMs: 200,
+      leaseDurationMs: 30_000,
+      renewDeadlineMs: 20_000,
       retryPeriodMs: 20,
       ...options,
     })
@@ -79,7 +79,7 @@ t.test('another waits while the lease is renewed, and takes it when it is given 
 
 t.test('a leader that cannot renew stops leading', async t => {
   const { candidate, api } = await start(t)
-  const { election, errors } = candidate('a')
+  const { election, errors } = candidate('a', scheduler, { renewDeadlineMs: 300 })
   election.start()
   await once(election, 'started')
   const stopped = once(election, 'stopped')
@@ -107,10 +107,10 @@ t.test('a 401 is logged as the original logs it, and tried again', async t => {
 
 t.test('durations that cannot work are refused', async t => {
   const { candidate } = await start(t)
-  t.throws(() => candidate('a', scheduler, { leaseDurationMs: 100, renewDeadlineMs: 100 }), {
+  t.throws(() => candidate('a', scheduler, { leaseDurationMs: 20_000 }), {
     message: 'leaseDuration must be greater than renewDeadline',
   })
-  t.throws(() => candidate('a', scheduler, { retryPeriodMs: 190 }), {
+  t.throws(() => candidate('a', scheduler, { retryPeriodMs: 19_000 }), {
     message: 'renewDeadline must be greater than retryPeriod*JitterFactor',
   })
 })
