@@ -1,5 +1,5 @@
 // Bundles src/ into dist/ (what is published and started). `--if-stale`: only when a source is newer than the last bundle.
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -7,9 +7,26 @@ import { build } from 'esbuild'
 const root = fileURLToPath(new URL('../', import.meta.url))
 const stamp = join(root, 'dist/.built')
 
+/**
+ * `await import('prom-client')`: Node finds the names of a CommonJS module, esbuild's chunk has only its default. So that both read the
+ * same, the default stands in where it is all there is.
+ */
+const namesOfCommonJs = {
+  name: 'names of CommonJS modules',
+  setup(build) {
+    build.onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8')
+      const contents = text.replaceAll(
+        /\bimport\('(?![.#]|node:)([^']+)'\)/g,
+        "import('$1').then(m => (Object.keys(m).join() === 'default' ? m.default : m))",
+      )
+      return { contents, loader: 'ts' }
+    })
+  },
+}
+
 if (!(process.argv.includes('--if-stale') && isFresh())) {
-  rmSync(join(root, 'dist'), { recursive: true, force: true })
-  await build({
+  const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: { 'cli/main': 'src/cli/main.ts', index: 'src/index.ts' },
     outdir: 'dist',
@@ -22,12 +39,26 @@ if (!(process.argv.includes('--if-stale') && isFresh())) {
     sourcesContent: false,
     legalComments: 'linked',
     logLevel: 'warning',
+    plugins: [namesOfCommonJs],
+    metafile: true,
     // CommonJS dependencies call require() of Node's own modules.
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
   })
   writeFileSync(stamp, '')
+  sweep(new Set(Object.keys(metafile.outputs)))
+}
+
+/** Removes what earlier builds left; not what is younger than a day, since a mesh that runs may load a part of its bundle late. */
+function sweep(current) {
+  const yesterday = Date.now() - 86_400_000
+  for (const name of readdirSync(join(root, 'dist'), { recursive: true })) {
+    const file = join(root, 'dist', name)
+    const stat = statSync(file, { throwIfNoEntry: false })
+    if (stat?.isFile() && !current.has(`dist/${name}`) && name !== '.built' && stat.mtimeMs < yesterday)
+      rmSync(file, { force: true })
+  }
 }
 
 /** True when no file under src/ is newer than the last bundle. */

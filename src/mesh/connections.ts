@@ -98,12 +98,14 @@ export const connections: readonly Connection[] = [
     from: 'kube-scheduler',
     ...toApiserver,
     ...byKubeconfig('kube-scheduler', 'scheduler.conf'),
+    // every component may read nodes: by its own role, or as the Node authorizer sees it
     allowed: {
-      users: ['system:kube-scheduler', 'system:kube-controller-manager'],
-      groups: ['system:masters', 'kubeadm:cluster-admins'],
+      users: ['system:kube-scheduler', 'system:kube-controller-manager', 'system:kube-proxy'],
+      userPrefix: 'system:node:',
+      groups: ['system:node-proxier', 'system:masters', 'kubeadm:cluster-admins'],
     },
     notice: 'new pods stay Pending: nobody gives them a node',
-    request: { method: 'GET', path: '/api/v1/persistentvolumes?limit=1' },
+    request: { method: 'GET', path: '/api/v1/nodes?limit=1' },
   },
   {
     from: 'kube-controller-manager',
