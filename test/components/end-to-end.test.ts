@@ -286,6 +286,8 @@ t.test('a kubelet with nothing but a bootstrap token gets its certificate, and j
     `--cluster-signing-cert-file=${file('pki/ca.crt')}`,
     `--cluster-signing-key-file=${file('pki/ca.key')}`,
     `--root-ca-file=${file('pki/ca.crt')}`,
+    '--use-service-account-credentials=true',
+    `--service-account-private-key-file=${file('pki/sa.key')}`,
   ])
   await startKubelet(cluster, [
     `--kubeconfig=${file('var/kubelet.conf')}`,
