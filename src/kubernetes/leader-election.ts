@@ -34,6 +34,8 @@ interface Events {
 
 // client-go's JitterFactor: a retry comes after one to 2.2 periods.
 const jitter = 1.2
+// A component that stops does not wait long for a server that hangs.
+const releaseTimeoutMs = 3000
 
 export class LeaderElection extends EventEmitter<Events> {
   readonly identity: string
@@ -132,18 +134,21 @@ export class LeaderElection extends EventEmitter<Events> {
   }
 
   async #release(): Promise<void> {
-    const { client, log, clock } = this.#options
-    if (this.#observed?.spec?.holderIdentity !== this.identity) return
-    const now = microTime(clock.now())
-    const spec = {
-      holderIdentity: '',
-      leaseDurationSeconds: 1,
-      acquireTime: now,
-      renewTime: now,
-      leaseTransitions: this.#observed.spec.leaseTransitions ?? 0,
-    }
+    const { client, log, lock, clock, renewDeadlineMs } = this.#options
+    const signal = AbortSignal.timeout(Math.min(renewDeadlineMs, releaseTimeoutMs))
     try {
-      await client.update(resources.leases, { ...this.#observed, spec }, { signal: AbortSignal.timeout(1000) })
+      // Read anew: a renewal that was cut off may have been written.
+      const lease = await client.get(resources.leases, { ...lock, signal })
+      if (lease.spec?.holderIdentity !== this.identity) return
+      const now = microTime(clock.now())
+      const spec = {
+        holderIdentity: '',
+        leaseDurationSeconds: 1,
+        acquireTime: now,
+        renewTime: now,
+        leaseTransitions: lease.spec.leaseTransitions ?? 0,
+      }
+      await client.update(resources.leases, { ...lease, spec }, { signal })
     } catch (error) {
       log.error('Failed to release lock', messageOf(error), { lock: this.#lock })
     }
