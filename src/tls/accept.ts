@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { SecureContext, TLSSocket } from 'node:tls'
 import { readFirstRecord } from './client-hello.ts'
 import { joinHostPort } from './errors.ts'
-import { serverFailure } from './handshake-errors.ts'
+import { handshakeFailure, remoteError } from './handshake-errors.ts'
 import { ServerHandshake } from './server-handshake.ts'
 import type { Identity, ListenOptions, Peer, Refusal } from './types.ts'
 
@@ -38,7 +38,7 @@ export function acceptConnection(raw: Socket, acceptor: Acceptor): void {
   const deadline: Deadline = {
     timer: setTimeout(() => deadline.expire(), options.handshakeTimeoutMs ?? 10_000),
     expire() {
-      giveUp(`read tcp ${joinHostPort(raw.localAddress ?? '', acceptor.port)}->${address}: i/o timeout`)
+      giveUp(`read tcp ${connection()}: i/o timeout`)
       raw.destroy()
     },
   }
@@ -48,7 +48,9 @@ export function acceptConnection(raw: Socket, acceptor: Acceptor): void {
     if (!acceptor.closing) acceptor.refused({ address, servername: '', message })
   }
   const onEnd = () => giveUp(bytes.length === 0 ? 'EOF' : 'unexpected EOF')
-  const onError = (error: Error) => giveUp(serverFailure(error, undefined, options.voice, address).message)
+  const connection = () => `${joinHostPort(raw.localAddress ?? '', acceptor.port)}->${address}`
+  const onError = (error: Error) =>
+    giveUp(handshakeFailure('server', error, { voice: options.voice, connection: connection() }).message)
   const onReadable = () => {
     const chunk: Buffer | null = raw.read()
     if (!chunk) return
@@ -63,6 +65,11 @@ export function acceptConnection(raw: Socket, acceptor: Acceptor): void {
           : 'tls: first record does not look like a TLS handshake',
       )
       endRaw(raw, answers ? httpAnswer : '')
+      return
+    }
+    if (first.kind === 'alert') {
+      giveUp(remoteError(first.code, 'client').message)
+      endRaw(raw, '')
       return
     }
     stopReading()

@@ -3,7 +3,7 @@ import { isIP, type Socket } from 'node:net'
 import { connect, type SecureContext, type TLSSocket } from 'node:tls'
 import { alertOf } from './alerts.ts'
 import { RefusedError, UnreachableError } from './errors.ts'
-import { clientFailure, type HandshakeFailure } from './handshake-errors.ts'
+import { type HandshakeFailure, handshakeFailure, isNotTls } from './handshake-errors.ts'
 import { type Judgement, judgeServer } from './judge.ts'
 import { Keylog } from './keylog.ts'
 import { watchRefusal } from './late-refusal.ts'
@@ -26,6 +26,9 @@ export interface Attempt {
   /** Called once. */
   settle(error: RefusedError | UnreachableError | undefined, socket?: TLSSocket): void
 }
+
+/** crypto/tls RecordHeaderError. */
+const notTls = 'tls: first record does not look like a TLS handshake'
 
 export class ClientHandshake {
   readonly #raw: Socket
@@ -115,17 +118,20 @@ export class ClientHandshake {
       record: update => options.records.write({ ...ok, time: options.clock.now().toISOString(), ...update }),
     })
     watchRefusal(socket, { record: ok, connection: this.#connection, options })
+    // nobody may be listening yet, and a refusal is no crash
+    socket.on('error', () => {})
     settle(undefined, socket)
   }
 
   #failed(socket: TLSSocket, error?: Error): void {
     if (this.#done) return
-    const failure = clientFailure(error, this.#connection)
+    const { voice } = this.#attempt.options
+    const failure = handshakeFailure('client', error, { voice, connection: this.#connection })
     const seen = this.#seen()
     this.#keylog?.forget()
-    if (failure.notTls) {
+    if (isNotTls(error)) {
       this.#done = true
-      const record = this.#attempt.record({ outcome: 'unreachable', reason: 'unreachable', message: failure.message })
+      const record = this.#attempt.record({ outcome: 'unreachable', reason: 'unreachable', message: notTls })
       this.#attempt.options.records.write(record)
       this.#attempt.settle(new UnreachableError(record, error))
     } else this.#refuse(failure, seen, error)

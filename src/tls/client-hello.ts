@@ -14,6 +14,8 @@ export interface ClientHello {
 export type FirstBytes =
   | { kind: 'more' }
   | { kind: 'not-tls'; http: boolean }
+  /** The client gave up before it began. */
+  | { kind: 'alert'; code: number }
   /** `message`: the handshake message, when it came whole in one record. */
   | { kind: 'tls'; message: Buffer | undefined }
 
@@ -30,8 +32,9 @@ export function readFirstRecord(bytes: Buffer): FirstBytes {
   const isTls = (bytes[0] === 0x15 || bytes[0] === 0x16) && bytes.readUInt16BE(1) < 0x1000
   if (!isTls) return { kind: 'not-tls', http: httpMethods.includes(bytes.toString('latin1', 0, header)) }
   const length = bytes.readUInt16BE(3)
-  if (length > maxRecord || bytes[0] === 0x15) return { kind: 'tls', message: undefined }
+  if (length > maxRecord) return { kind: 'tls', message: undefined }
   if (bytes.length < header + length) return { kind: 'more' }
+  if (bytes[0] === 0x15) return { kind: 'alert', code: bytes[header + 1] ?? 0 }
   return { kind: 'tls', message: bytes.subarray(header, header + length) }
 }
 

@@ -14,112 +14,130 @@ export interface HandshakeFailure {
   alert?: Alert
 }
 
-const sent = (code: number): Alert => alertOf(code, 'sent')
+interface Context {
+  voice: Voice
+  /** `127.0.0.1:2379->127.0.0.1:50000`: this end first. */
+  connection: string
+  /** A server's: what was offered. */
+  hello?: ClientHello | undefined
+}
 
-/** The end of the code that Node makes of OpenSSL's reason: [pattern, alert that OpenSSL sends, reason]. */
-const serverErrors: readonly [RegExp, number, Reason][] = [
-  [/_(UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|WRONG_SSL_VERSION)$/, 70, 'protocol-version'],
-  [/_NO_SHARED_CIPHER$/, 40, 'cipher-mismatch'],
-  [/_(NO_SUITABLE_KEY_SHARE|NO_SUITABLE_GROUPS|NO_SHARED_GROUPS?|WRONG_CURVE)$/, 40, 'cipher-mismatch'],
-  [/_NO_SUITABLE_SIGNATURE_ALGORITHM$/, 40, 'cipher-mismatch'],
-  [/_NO_APPLICATION_PROTOCOL$/, 120, 'cipher-mismatch'],
-  [/_(BAD_SIGNATURE|DIGEST_CHECK_FAILED)$/, 51, 'key-mismatch'],
-  [
-    /_(ASN1_LIB|CERT_LENGTH_MISMATCH|DECODE_ERROR)$|^ERR_SSL_.*(ASN1|HEADER_TOO_LONG|WRONG_TAG|NESTED)/,
-    50,
-    'malformed',
-  ],
+interface Row {
+  end: End
+  /** Node's code without `ERR_SSL_` (the same on Node 22.23, 24.21 and 26.10). */
+  code: RegExp
+  /** Sent by OpenSSL with it; Go's too, but for certificates that OpenSSL cannot parse (Go: bad_certificate). */
+  alert: number
+  reason: Reason
+  words(context: Context): string
+}
+
+const certificateOf = (end: End) => (end === 'server' ? 'client' : 'server')
+
+const rows: readonly Row[] = [
+  {
+    end: 'server',
+    code: /^(UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW)$/,
+    alert: 70,
+    reason: 'protocol-version',
+    words: ({ hello }) => `tls: client offered only unsupported versions: ${goHexes(hello?.versions ?? [])}`,
+  },
+  {
+    end: 'client',
+    code: /^(UNSUPPORTED_PROTOCOL|WRONG_SSL_VERSION)$/,
+    alert: 70,
+    reason: 'protocol-version',
+    words: () => 'tls: server selected an unsupported protocol version',
+  },
+  {
+    end: 'server',
+    code: /^NO_SHARED_CIPHER$/,
+    alert: 40,
+    reason: 'cipher-mismatch',
+    words: () => 'tls: no cipher suite supported by both client and server',
+  },
+  {
+    end: 'server',
+    code: /^NO_SUITABLE_(KEY_SHARE|GROUPS)$/,
+    alert: 40,
+    reason: 'cipher-mismatch',
+    words: ({ voice }) =>
+      voice === 'go1.19'
+        ? 'tls: no ECDHE curve supported by both client and server'
+        : 'tls: no key exchanges supported by both client and server',
+  },
+  {
+    end: 'server',
+    code: /^NO_SUITABLE_SIGNATURE_ALGORITHM$/,
+    alert: 40,
+    reason: 'cipher-mismatch',
+    words: () => "tls: peer doesn't support any of the certificate's signature algorithms",
+  },
+  {
+    end: 'server',
+    code: /^NO_APPLICATION_PROTOCOL$/,
+    alert: 120,
+    reason: 'cipher-mismatch',
+    words: ({ hello }) =>
+      `tls: client requested unsupported application protocols ([${(hello?.alpn ?? []).join(' ')}])`,
+  },
+  {
+    end: 'client',
+    code: /^(WRONG_CIPHER_RETURNED|UNKNOWN_CIPHER_RETURNED)$/,
+    alert: 47,
+    reason: 'cipher-mismatch',
+    words: () => 'tls: server chose an unconfigured cipher suite',
+  },
 ]
 
-/** How a server's side failed before it judged the client. */
-export function serverFailure(
-  error: Error | undefined,
-  hello: ClientHello | undefined,
-  voice: Voice,
-  peer: string,
-): HandshakeFailure {
-  if (!error) return { message: 'EOF', refusedBy: 'client' }
+/** Rows that the two ends have in common, but for whose certificate it is. */
+const certificateRows = [
+  {
+    code: /^(BAD_SIGNATURE|DIGEST_CHECK_FAILED)$/,
+    alert: 51,
+    reason: 'key-mismatch',
+    words: (end: End) => `tls: invalid signature by the ${certificateOf(end)} certificate`,
+  },
+  {
+    // what is wrong with it OpenSSL does not say in Go's terms
+    code: /ASN1|CERT_LENGTH_MISMATCH|WRONG_TAG|HEADER_TOO_LONG|NESTED|DECODE_ERROR|LENGTH_MISMATCH/,
+    alert: 50,
+    reason: 'malformed',
+    words: (end: End) =>
+      end === 'server'
+        ? 'tls: failed to parse client certificate: x509: malformed certificate'
+        : 'tls: failed to parse certificate from server: x509: malformed certificate',
+  },
+] as const
+
+/** How this end's side of a handshake failed before it judged the other. No error: the other end closed. */
+export function handshakeFailure(end: End, error: Error | undefined, context: Context): HandshakeFailure {
+  const other = certificateOf(end)
+  if (!error) return { message: 'EOF', refusedBy: other }
   const alert = receivedAlert(error)
-  if (alert !== undefined) return remoteError(alert, 'client')
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  if (code === 'ECONNRESET' || code === 'EPIPE') {
-    return { message: `read tcp ${peer}: read: connection reset by peer`, refusedBy: 'client' }
+  if (alert !== undefined) return remoteError(alert, other)
+  const { code = '', syscall } = error as NodeJS.ErrnoException
+  // without a system call it is Node's own, for a connection that ended in the middle of the handshake
+  if (code === 'ECONNRESET' && !syscall) return { message: 'EOF', refusedBy: other }
+  if (code === 'ECONNRESET')
+    return { message: `read tcp ${context.connection}: read: connection reset by peer`, refusedBy: other }
+  if (code === 'EPIPE') return { message: `write tcp ${context.connection}: write: broken pipe`, refusedBy: other }
+  const name = code.replace(/^ERR_(SSL|OSSL)_/, '')
+  const row = rows.find(candidate => candidate.end === end && candidate.code.test(name))
+  if (row) return { message: row.words(context), refusedBy: end, reason: row.reason, alert: alertOf(row.alert, 'sent') }
+  const common = certificateRows.find(candidate => candidate.code.test(name))
+  if (common) {
+    return { message: common.words(end), refusedBy: end, reason: common.reason, alert: alertOf(common.alert, 'sent') }
   }
-  const row = serverErrors.find(([pattern]) => pattern.test(code))
-  if (!row) return { message: error.message, refusedBy: 'server' }
-  return {
-    message: serverWords(row[0], hello, voice) ?? error.message,
-    refusedBy: 'server',
-    reason: row[2],
-    alert: sent(row[1]),
-  }
+  const { reason } = error as { reason?: string }
+  return { message: reason ? `tls: ${reason}` : error.message, refusedBy: end }
 }
 
-function serverWords(row: RegExp, hello: ClientHello | undefined, voice: Voice): string | undefined {
-  const source = row.source
-  if (source.includes('UNSUPPORTED_PROTOCOL') && hello)
-    return `tls: client offered only unsupported versions: [${hello.versions.map(v => v.toString(16)).join(' ')}]`
-  if (source.includes('NO_SHARED_CIPHER')) return 'tls: no cipher suite supported by both client and server'
-  if (source.includes('KEY_SHARE')) {
-    return voice === 'go1.19'
-      ? 'tls: no ECDHE curve supported by both client and server'
-      : 'tls: no key exchanges supported by both client and server'
-  }
-  if (source.includes('SUITABLE_SIGNATURE'))
-    return "tls: peer doesn't support any of the certificate's signature algorithms"
-  if (source.includes('APPLICATION_PROTOCOL') && hello)
-    return `tls: client requested unsupported application protocols (${JSON.stringify(hello.alpn).replaceAll('"', '').replaceAll(',', ' ')})`
-  if (source.includes('BAD_SIGNATURE'))
-    return 'tls: invalid signature by the client certificate: crypto/rsa: verification error'
-  if (source.includes('ASN1')) return 'tls: failed to parse client certificate: x509: malformed certificate'
-  return undefined
-}
-
-/** How a client's side failed before the handshake was done. */
-export function clientFailure(error: Error | undefined, local: string): HandshakeFailure & { notTls?: boolean } {
-  if (!error) return { message: 'EOF', refusedBy: 'server' }
-  const alert = receivedAlert(error)
-  if (alert !== undefined) return remoteError(alert, 'server')
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  if (code === 'ECONNRESET') {
-    // Node's own, for a connection that ended in the middle of the handshake; a real reset has a syscall
-    return (error as NodeJS.ErrnoException).syscall
-      ? { message: `read tcp ${local}: read: connection reset by peer`, refusedBy: 'server' }
-      : { message: 'EOF', refusedBy: 'server' }
-  }
-  if (code === 'EPIPE') return { message: `write tcp ${local}: write: broken pipe`, refusedBy: 'server' }
-  if (/_(WRONG_VERSION_NUMBER|HTTP_REQUEST|UNEXPECTED_MESSAGE|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE)$/.test(code))
-    return { message: 'tls: first record does not look like a TLS handshake', refusedBy: 'client', notTls: true }
-  if (/_UNSUPPORTED_PROTOCOL$/.test(code))
-    return {
-      message: 'tls: server selected unsupported protocol version 301',
-      refusedBy: 'client',
-      reason: 'protocol-version',
-      alert: sent(70),
-    }
-  if (/_(WRONG_CIPHER_RETURNED|UNKNOWN_CIPHER_RETURNED)$/.test(code))
-    return {
-      message: 'tls: server chose an unconfigured cipher suite',
-      refusedBy: 'client',
-      reason: 'cipher-mismatch',
-      alert: sent(47),
-    }
-  if (/_BAD_SIGNATURE$/.test(code))
-    return {
-      message: 'tls: invalid signature by the server certificate: crypto/rsa: verification error',
-      refusedBy: 'client',
-      reason: 'key-mismatch',
-      alert: sent(51),
-    }
-  if (/ASN1|CERT_LENGTH_MISMATCH|WRONG_TAG|HEADER_TOO_LONG|NESTED/.test(code))
-    return {
-      message: 'tls: failed to parse certificate from server: x509: malformed certificate',
-      refusedBy: 'client',
-      reason: 'malformed',
-      alert: sent(50),
-    }
-  return { message: error.message, refusedBy: 'client' }
-}
+/** What came in answer to a ClientHello was not TLS at all. */
+export const isNotTls = (error: Error | undefined): boolean =>
+  /^ERR_SSL_(WRONG_VERSION_NUMBER|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE)$/.test(
+    (error as NodeJS.ErrnoException | undefined)?.code ?? '',
+  )
 
 /** Go's words for an alert that came. */
 export function remoteError(code: number, from: End): HandshakeFailure {
@@ -131,3 +149,6 @@ export function remoteError(code: number, from: End): HandshakeFailure {
     alert: alertOf(code, 'received'),
   }
 }
+
+/** fmt's `%x` of a []uint16: `[302 301]`. */
+const goHexes = (numbers: readonly number[]) => `[${numbers.map(number => number.toString(16)).join(' ')}]`

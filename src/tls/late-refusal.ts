@@ -5,7 +5,7 @@
 import type { TLSSocket } from 'node:tls'
 import { receivedAlert } from './alerts.ts'
 import { RefusedError } from './errors.ts'
-import { clientFailure } from './handshake-errors.ts'
+import { handshakeFailure } from './handshake-errors.ts'
 import type { DialOptions, HandshakeRecord } from './types.ts'
 
 interface Context {
@@ -27,7 +27,10 @@ export function watchRefusal(socket: TLSSocket, context: Context): void {
   let refusal: RefusedError | undefined
   const refused = (cause: Error | undefined): RefusedError => {
     if (refusal) return refusal
-    const { message, refusedBy, reason, alert } = clientFailure(cause, context.connection)
+    const { message, refusedBy, reason, alert } = handshakeFailure('client', cause, {
+      voice: options.voice,
+      connection: context.connection,
+    })
     const seen: HandshakeRecord = {
       ...record,
       time: options.clock.now().toISOString(),

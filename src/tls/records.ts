@@ -129,16 +129,30 @@ export interface JoinedHandshake {
 
 /**
  * Both ends by handshake id, in order of their first record; a later record of an end supersedes an earlier one.
- * A record without an id (nothing was heard of the other end) stands alone.
+ * A client that was turned away at its ClientHello has heard no id: it is joined by the two addresses of the connection, with the last
+ * server's record that has no client yet. What then fits nowhere stands alone.
  */
 export function joinHandshakes(records: readonly HandshakeRecord[]): JoinedHandshake[] {
   const joined = new Map<string, JoinedHandshake>()
+  const nameless: HandshakeRecord[] = []
   records.forEach((record, i) => {
+    if (record.handshake === '' && record.end === 'client' && record.local) {
+      nameless.push(record)
+      return
+    }
     const key = record.handshake || `alone:${i}`
     const one = joined.get(key) ?? { handshake: record.handshake, time: record.time }
     joined.set(key, one)
     one.time = record.time
     one[record.end] = record
   })
-  return [...joined.values()]
+  const all = [...joined.values()]
+  for (const record of nameless) {
+    const fits = ({ client, server }: JoinedHandshake) =>
+      !client && server?.address === record.local && server?.port === record.port
+    const one = all.findLast(fits)
+    if (one) one.client = { ...record, handshake: one.handshake }
+    else all.push({ handshake: '', time: record.time, client: record })
+  }
+  return all
 }

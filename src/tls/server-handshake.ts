@@ -7,7 +7,7 @@ import { plainAlert } from './alert-record.ts'
 import { alertOf } from './alerts.ts'
 import { clientRandom, parseClientHello } from './client-hello.ts'
 import { joinHostPort } from './errors.ts'
-import { type HandshakeFailure, serverFailure } from './handshake-errors.ts'
+import { type HandshakeFailure, handshakeFailure } from './handshake-errors.ts'
 import { type Judgement, judgeClient } from './judge.ts'
 import { Keylog } from './keylog.ts'
 import { setPeer } from './peer.ts'
@@ -77,7 +77,8 @@ export class ServerHandshake {
       const local = joinHostPort(this.#raw.localAddress ?? options.host, this.#acceptor.port)
       const hello = this.#hello && parseClientHello(this.#hello)
       this.#servername = hello?.servername ?? ''
-      this.#refused(serverFailure(error, hello, options.voice, `${local}->${this.#address}`))
+      const connection = `${local}->${this.#address}`
+      this.#refused(handshakeFailure('server', error, { voice: options.voice, connection, hello }))
     }
     socket.on('error', failed)
     socket.on('close', () => failed())

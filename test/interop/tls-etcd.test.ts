@@ -10,7 +10,7 @@ import { dialerTo, type Issued, throwawayPki } from '../tls/mesh.ts'
 import { program } from './programs.ts'
 
 t.setTimeout(120_000)
-const pki = await throwawayPki()
+const pki = throwawayPki()
 const day = 86_400_000
 const ago = (days: number) => new Date(Date.now() - days * day)
 const etcd = program('etcd')
@@ -100,9 +100,9 @@ t.test('what a real etcd refuses is a refusal with its alert, every time', { ski
   const good = dialerTo(t, pki)
   await (await health(port, good.dialer)).body.dump()
   const cases: [string, Issued | null][] = [
-    ['of another CA', await pki.other.issue('rogue')],
-    ['expired', await pki.ca.issue('old', { notBefore: ago(20), notAfter: ago(10) })],
-    ['for servers only', await pki.ca.issue('serving', { usages: ['serverAuth'] })],
+    ['of another CA', pki.other.issue('rogue')],
+    ['expired', pki.ca.issue('old', { notBefore: ago(20), notAfter: ago(10) })],
+    ['for servers only', pki.ca.issue('serving', { usages: ['serverAuth'] })],
     ['none', null],
   ]
   for (const [name, cert] of cases) {
@@ -136,7 +136,7 @@ t.test('what a real etcd refuses is a refusal with its alert, every time', { ski
 
 t.test('a real etcd that we refuse logs our alert', { skip: etcd.skip }, async t => {
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
-    const { port, logged } = await startEtcd(t, await pki.ca.issue('etcd', { dns: ['elsewhere'] }))
+    const { port, logged } = await startEtcd(t, pki.ca.issue('etcd', { dnsNames: ['elsewhere'] }))
     const { dialer } = dialerTo(t, pki, { maxVersion })
     const refusal = refusalOf(await health(port, dialer).catch((error: unknown) => error))
     t.match(refusal, {

@@ -9,12 +9,12 @@ import { httpApp, type Issued, startListener, throwawayPki } from '../tls/mesh.t
 import { kubectls, program } from './programs.ts'
 
 t.setTimeout(300_000)
-const pki = await throwawayPki()
+const pki = throwawayPki()
 const day = 86_400_000
 const ago = (days: number) => new Date(Date.now() - days * day)
-const rogue = await pki.other.issue('rogue')
-const expired = await pki.ca.issue('old', { notBefore: ago(20), notAfter: ago(10) })
-const serving = await pki.ca.issue('serving', { usages: ['serverAuth'] })
+const rogue = pki.other.issue('rogue')
+const expired = pki.ca.issue('old', { notBefore: ago(20), notAfter: ago(10) })
+const serving = pki.ca.issue('serving', { usages: ['serverAuth'] })
 
 const dir = t.testdir({ 'ca.crt': pki.ca.cert })
 const put = (name: string, issued: Issued) => {
@@ -208,7 +208,7 @@ for (const { path, version } of new Set([found.at(0), found.at(-1)].filter(kubec
 
   t.test(`kubectl ${version} refuses our certificate, and we record the alert that it sends`, async t => {
     for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
-      const cert = await pki.other.issue('x', { ip: ['127.0.0.1'] })
+      const cert = pki.other.issue('x', { ip: ['127.0.0.1'] })
       const { listener, records } = await startListener(t, pki, { cert, maxVersion, serve: httpApp })
       const { output } = await run(path, [
         `--server=https://127.0.0.1:${listener.address.port}`,

@@ -9,8 +9,8 @@ import t, { type Test } from 'tap'
 import { refusalOf } from '#tls/errors.ts'
 import { dialerTo, type Issued, startListener, throwawayPki } from './mesh.ts'
 
-const pki = await throwawayPki()
-const rogue = await pki.other.issue('rogue', { ip: ['127.0.0.1'] })
+const pki = throwawayPki()
+const rogue = pki.other.issue('rogue', { ip: ['127.0.0.1'] })
 
 interface Wire {
   port: number

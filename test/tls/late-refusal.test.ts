@@ -6,8 +6,8 @@ import { request } from 'undici'
 import { refusalOf } from '#tls/errors.ts'
 import { dialerTo, httpApp, startListener, throwawayPki } from './mesh.ts'
 
-const pki = await throwawayPki()
-const rogue = await pki.other.issue('rogue')
+const pki = throwawayPki()
+const rogue = pki.other.issue('rogue')
 
 const failure = (promise: Promise<unknown>) =>
   promise.then(

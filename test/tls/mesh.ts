@@ -1,7 +1,5 @@
 /** A throw-away PKI, a listener and a dialer with records in memory: the ground of this folder's tests. */
-import 'reflect-metadata'
-import { webcrypto } from 'node:crypto'
-import * as x509 from '@peculiar/x509'
+import { generateKeyPairSync } from 'node:crypto'
 import { type FastifyInstance, fastify } from 'fastify'
 import { type Clock, systemClock } from '#clock.ts'
 import { silentLog } from '#log.ts'
@@ -13,100 +11,49 @@ import { peerOf } from '#tls/peer.ts'
 import { memoryRecords } from '#tls/records.ts'
 import { serverFactory } from '#tls/serve.ts'
 import type { DialOptions, ListenOptions, TlsListener } from '#tls/types.ts'
+import { type CertificateSpec, createAuthority, issueCertificate, type Issued as Made } from '../x509/authority.ts'
 
-x509.cryptoProvider.set(webcrypto)
-type KeyPair = webcrypto.CryptoKeyPair
-const p256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
-
+/** PEM. */
 export interface Issued {
   cert: string
   key: string
 }
 
-export interface IssueOptions {
-  usages?: ('serverAuth' | 'clientAuth')[]
-  dns?: string[]
-  ip?: string[]
-  notBefore?: Date
-  notAfter?: Date
-  organizations?: string[]
-  algorithm?: webcrypto.EcKeyGenParams | webcrypto.RsaHashedKeyGenParams
-  serial?: string
-  ca?: boolean
+export interface IssueOptions extends CertificateSpec {
+  ip?: readonly string[]
 }
 
 export interface Authority extends Issued {
-  issue(commonName: string, options?: IssueOptions): Promise<Issued>
+  issue(commonName: string, options?: IssueOptions): Issued
   /** An authority under this one. */
-  sub(commonName: string): Promise<Authority>
+  sub(commonName: string): Authority
 }
 
-const ekus = { serverAuth: x509.ExtendedKeyUsage.serverAuth, clientAuth: x509.ExtendedKeyUsage.clientAuth }
 const day = 86_400_000
-let serials = 1000
+let serials = 1000n
 
-export async function throwawayCa(
-  commonName = 'ca',
-  parent?: { cert: x509.X509Certificate; keys: KeyPair },
-): Promise<Authority> {
-  const keys = (await webcrypto.subtle.generateKey(p256, true, ['sign', 'verify'])) as KeyPair
-  const make = async (
-    name: string,
-    subjectKeys: KeyPair,
-    issuer: { cert?: x509.X509Certificate; keys: KeyPair },
-    options: IssueOptions,
-  ) => {
-    const now = Date.now()
-    return x509.X509CertificateGenerator.create({
-      serialNumber: options.serial ?? (serials++).toString(16).padStart(4, '0'),
-      subject: [...(options.organizations ?? []).map(O => ({ O: [O] })), { CN: [name] }],
-      issuer: issuer.cert?.subjectName ?? [{ CN: [name] }],
-      notBefore: options.notBefore ?? new Date(now - day),
-      notAfter: options.notAfter ?? new Date(now + 365 * day),
-      signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
-      publicKey: subjectKeys.publicKey,
-      signingKey: issuer.keys.privateKey,
-      extensions: options.ca
-        ? [
-            new x509.BasicConstraintsExtension(true, undefined, true),
-            new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.digitalSignature, true),
-            await x509.SubjectKeyIdentifierExtension.create(subjectKeys.publicKey),
-          ]
-        : [
-            new x509.BasicConstraintsExtension(false, undefined, true),
-            new x509.ExtendedKeyUsageExtension((options.usages ?? ['serverAuth', 'clientAuth']).map(u => ekus[u])),
-            await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey),
-            ...(options.dns || options.ip
-              ? [
-                  new x509.SubjectAlternativeNameExtension([
-                    ...(options.dns ?? []).map(value => ({ type: 'dns' as const, value })),
-                    ...(options.ip ?? []).map(value => ({ type: 'ip' as const, value })),
-                  ]),
-                ]
-              : []),
-          ],
-    })
-  }
-  const cert = await make(
-    commonName,
-    keys,
-    { ...(parent ? { cert: parent.cert } : {}), keys: parent?.keys ?? keys },
-    { ca: true },
-  )
-  const pem = async (c: x509.X509Certificate, pair: KeyPair): Promise<Issued> => ({
-    cert: `${c.toString('pem')}\n`,
-    key: `${x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', pair.privateKey), 'PRIVATE KEY')}\n`,
-  })
+const pem = ({ pem: cert, keyPem: key }: Made): Issued => ({ cert, key })
+export const secp256k1 = () => generateKeyPairSync('ec', { namedCurve: 'secp256k1' })
+
+export function throwawayCa(commonName = 'ca', options: { issuer?: Made } & CertificateSpec = {}): Authority {
+  const made = createAuthority({ commonName, serialNumber: serials++, ...options })
   return {
-    ...(await pem(cert, keys)),
-    async issue(name, options = {}) {
-      const leafKeys = (await webcrypto.subtle.generateKey(options.algorithm ?? p256, true, [
-        'sign',
-        'verify',
-      ])) as KeyPair
-      return pem(await make(name, leafKeys, { cert, keys }, options), leafKeys)
+    ...pem(made),
+    issue(name, { ip = [], ...spec } = {}) {
+      return pem(
+        issueCertificate(made, {
+          subject: { commonName: name },
+          serialNumber: serials++,
+          notBefore: new Date(Date.now() - day),
+          notAfter: new Date(Date.now() + 365 * day),
+          usages: ['serverAuth', 'clientAuth'],
+          isCa: false,
+          ...(ip.length > 0 ? { ipAddresses: ip.map(text => Buffer.from(text.split('.').map(Number))) } : {}),
+          ...spec,
+        }),
+      )
     },
-    sub: name => throwawayCa(name, { cert, keys }),
+    sub: name => throwawayCa(name, { issuer: made }),
   }
 }
 
@@ -117,14 +64,14 @@ export interface Pki {
   client: Issued
 }
 
-export async function throwawayPki(): Promise<Pki> {
-  const ca = await throwawayCa('ca')
-  const [other, server, client] = await Promise.all([
-    throwawayCa('other'),
-    ca.issue('server', { dns: ['localhost', 'server'], ip: ['127.0.0.1'] }),
-    ca.issue('client', { usages: ['clientAuth'] }),
-  ])
-  return { ca, other, server, client }
+export function throwawayPki(): Pki {
+  const ca = throwawayCa('ca')
+  return {
+    ca,
+    other: throwawayCa('other'),
+    server: ca.issue('server', { dnsNames: ['localhost', 'server'], ip: ['127.0.0.1'] }),
+    client: ca.issue('client', { usages: ['clientAuth'] }),
+  }
 }
 
 interface Teardown {

@@ -6,7 +6,7 @@ import type { Reason } from '#x509/reasons.ts'
 import type { Voice } from '#x509/types.ts'
 import { dialerTo, httpApp, type Issued, startListener, throwawayPki } from './mesh.ts'
 
-const pki = await throwawayPki()
+const pki = throwawayPki()
 const day = 86_400_000
 const ago = (days: number) => new Date(Date.now() - days * day)
 
@@ -18,20 +18,20 @@ interface Case {
 }
 
 const clientCases: Case[] = [
-  { reason: 'unknown-authority', cert: await pki.other.issue('rogue'), alert: { 'go1.24': 48, 'go1.19': 42 } },
+  { reason: 'unknown-authority', cert: pki.other.issue('rogue'), alert: { 'go1.24': 48, 'go1.19': 42 } },
   {
     reason: 'expired',
-    cert: await pki.ca.issue('old', { notBefore: ago(20), notAfter: ago(10) }),
+    cert: pki.ca.issue('old', { notBefore: ago(20), notAfter: ago(10) }),
     alert: { 'go1.24': 45, 'go1.19': 42 },
   },
   {
     reason: 'not-yet-valid',
-    cert: await pki.ca.issue('young', { notBefore: ago(-10), notAfter: ago(-20) }),
+    cert: pki.ca.issue('young', { notBefore: ago(-10), notAfter: ago(-20) }),
     alert: { 'go1.24': 45, 'go1.19': 42 },
   },
   {
     reason: 'wrong-usage',
-    cert: await pki.ca.issue('serving', { usages: ['serverAuth'] }),
+    cert: pki.ca.issue('serving', { usages: ['serverAuth'] }),
     alert: { 'go1.24': 42, 'go1.19': 42 },
   },
   { reason: 'no-certificate', cert: null, alert: { 'go1.24': 116, 'go1.19': 42 } },
@@ -75,27 +75,27 @@ for (const voice of ['go1.24', 'go1.19'] as const) {
 const serverCases: { reason: Reason; cert: Issued; message: RegExp }[] = [
   {
     reason: 'unknown-authority',
-    cert: await pki.other.issue('rogue', { ip: ['127.0.0.1'] }),
+    cert: pki.other.issue('rogue', { ip: ['127.0.0.1'] }),
     message: /x509: certificate signed by unknown authority/,
   },
   {
     reason: 'expired',
-    cert: await pki.ca.issue('old', { ip: ['127.0.0.1'], notBefore: ago(20), notAfter: ago(10) }),
+    cert: pki.ca.issue('old', { ip: ['127.0.0.1'], notBefore: ago(20), notAfter: ago(10) }),
     message: /x509: certificate has expired or is not yet valid: current time .* is after /,
   },
   {
     reason: 'no-san',
-    cert: await pki.ca.issue('x'),
+    cert: pki.ca.issue('x'),
     message: /x509: cannot validate certificate for 127\.0\.0\.1 because it doesn't contain any IP SANs/,
   },
   {
     reason: 'name-mismatch',
-    cert: await pki.ca.issue('x', { ip: ['10.0.0.1'] }),
+    cert: pki.ca.issue('x', { ip: ['10.0.0.1'] }),
     message: /x509: certificate is valid for 10\.0\.0\.1, not 127\.0\.0\.1/,
   },
   {
     reason: 'wrong-usage',
-    cert: await pki.ca.issue('x', { ip: ['127.0.0.1'], usages: ['clientAuth'] }),
+    cert: pki.ca.issue('x', { ip: ['127.0.0.1'], usages: ['clientAuth'] }),
     message: /x509: certificate specifies an incompatible key usage/,
   },
 ]

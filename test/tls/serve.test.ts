@@ -5,7 +5,7 @@ import { peerOf } from '#tls/peer.ts'
 import { serverFactory } from '#tls/serve.ts'
 import { dialerTo, startListener, throwawayPki } from './mesh.ts'
 
-const pki = await throwawayPki()
+const pki = throwawayPki()
 
 for (const http2 of [false, true]) {
   t.test(`fastify serves on a listener, ${http2 ? 'HTTP/2 by ALPN' : 'HTTP/1.1'}, and knows its peer`, async t => {
