@@ -30,6 +30,7 @@ const same = (code: number | null) => ({ server: { 'go1.24': code, 'go1.19': cod
 const unknownAuthority = 'x509: certificate signed by unknown authority'
 const because = (hint: string) =>
   `${unknownAuthority} (possibly because of "${hint}" while trying to verify candidate authority certificate "…")`
+const insecure = (algorithm: string) => because(`x509: cannot verify signature: insecure algorithm ${algorithm}`)
 const constrained = 'x509: a root or intermediate certificate is not authorized to sign for this name: '
 
 export const reasons = [
@@ -141,11 +142,11 @@ export const reasons = [
     reason: 'weak-signature',
     summary: 'the certificate is signed with MD5 or SHA-1',
     texts: {
-      'go1.24': [because('x509: cannot verify signature: insecure algorithm SHA1-RSA')],
+      'go1.24': ['SHA1-RSA', 'ECDSA-SHA1', 'MD5-RSA'].map(insecure),
       'go1.19': [
-        because(
-          'x509: cannot verify signature: insecure algorithm SHA1-RSA (temporarily override with GODEBUG=x509sha1=1)',
-        ),
+        insecure('SHA1-RSA (temporarily override with GODEBUG=x509sha1=1)'),
+        insecure('ECDSA-SHA1 (temporarily override with GODEBUG=x509sha1=1)'),
+        insecure('MD5-RSA'),
       ],
     },
     alert: unknownCa,
