@@ -20,9 +20,7 @@ export async function readRequest(base64: string): Promise<Request> {
   const pem = Buffer.from(base64, 'base64').toString('latin1')
   if (!/-----BEGIN (NEW )?CERTIFICATE REQUEST-----/.test(pem))
     throw new Error('PEM block type must be CERTIFICATE REQUEST')
-  // loaded when the first CSR comes: it is a large library
-  await import('reflect-metadata')
-  const { Pkcs10CertificateRequest, SubjectAlternativeNameExtension } = await import('@peculiar/x509')
+  const { Pkcs10CertificateRequest, SubjectAlternativeNameExtension } = await import('./pkcs10.ts')
   const request = new Pkcs10CertificateRequest(pem.replaceAll('NEW CERTIFICATE REQUEST', 'CERTIFICATE REQUEST'))
   if (!(await request.verify())) throw new Error('the signature of the request does not fit its key')
   const names =
