@@ -11,6 +11,9 @@ import { loadPlan } from '#pki/plan.ts'
 import type { Plan } from '#pki/types.ts'
 import { program } from './programs.ts'
 
+// some two hundred processes, on a machine that may be busy
+t.setTimeout(120_000)
+
 const openssl = program('openssl')
 const plans = readdirSync(join(packageRoot(), 'certs'))
   .filter(name => name.endsWith('.yaml'))
