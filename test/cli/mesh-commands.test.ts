@@ -8,6 +8,9 @@ import { connections } from '../../src/mesh/connections.ts'
 import { isAlive, type MeshState, readState } from '../../src/mesh/state.ts'
 import { trustplane } from './harness.ts'
 
+// whole meshes, and the machine may be busy
+t.setTimeout(300_000)
+
 const child = fileURLToPath(new URL('../../src/mesh/child.ts', import.meta.url))
 const env = { ...process.env, NODE_OPTIONS: undefined }
 const run = (...words: string[]) => spawnSync(process.execPath, [child, 'cli', ...words], { encoding: 'utf8', env })

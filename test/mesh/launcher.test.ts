@@ -13,6 +13,9 @@ import type { Mesh } from '../../src/mesh/mesh.ts'
 import { choosePorts } from '../../src/mesh/ports.ts'
 import { isAlive, type MeshState, readState } from '../../src/mesh/state.ts'
 
+// whole meshes, and the machine may be busy
+t.setTimeout(300_000)
+
 const child = fileURLToPath(new URL('../../src/mesh/child.ts', import.meta.url))
 
 async function mesh(t: Tap, options: MeshOptions = {}): Promise<Mesh> {

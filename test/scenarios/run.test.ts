@@ -9,6 +9,9 @@ import { loadScenarios } from '../../src/scenarios/load.ts'
 import { runScenario } from '../../src/scenarios/runner.ts'
 import { trustplane } from '../cli/harness.ts'
 
+// whole meshes, and the machine may be busy
+t.setTimeout(300_000)
+
 const child = fileURLToPath(new URL('../../src/mesh/child.ts', import.meta.url))
 
 for (const scenario of await loadScenarios(findScenarioFiles())) {
