@@ -16,7 +16,7 @@ export interface DomainConstraint {
   mustBeBelow: boolean
 }
 
-export interface NetworkConstraint {
+interface NetworkConstraint {
   ip: Uint8Array
   mask: Uint8Array
 }

@@ -59,7 +59,7 @@ export interface Certificate {
   details: CertificateDetails
 }
 
-export interface CertificateDetails {
+interface CertificateDetails {
   /** The signed part, with its header. */
   tbs: Uint8Array
   signature: Uint8Array
