@@ -1,5 +1,15 @@
 /** Where handshake records go and how they are read again: `<state>/connections/<component>.jsonl`. */
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  writeSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { HandshakeRecord, RecordSink } from './types.ts'
 
@@ -11,8 +21,11 @@ export function fileRecords(path: string): RecordSink {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   let file: number | undefined = openSync(path, 'a', 0o600)
   let size = fstatSync(file).size
-  let pending: string[] = []
+  // whoever died in the middle of a line left its end to us
+  let pending = endsMidLine(path) ? ['\n'] : []
+  let scheduled = false
   const flush = () => {
+    scheduled = false
     if (pending.length === 0 || file === undefined) return
     const text = pending.join('')
     pending = []
@@ -31,7 +44,8 @@ export function fileRecords(path: string): RecordSink {
   return {
     write(record) {
       if (file === undefined) return
-      if (pending.length === 0) setImmediate(flush)
+      if (!scheduled) setImmediate(flush)
+      scheduled = true
       pending.push(`${JSON.stringify(record)}\n`)
     },
     async close() {
@@ -39,6 +53,17 @@ export function fileRecords(path: string): RecordSink {
       if (file !== undefined) closeSync(file)
       file = undefined
     },
+  }
+}
+
+function endsMidLine(path: string): boolean {
+  const file = openSync(path, 'r')
+  try {
+    const { size } = fstatSync(file)
+    const last = Buffer.alloc(1)
+    return size > 0 && readSync(file, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a
+  } finally {
+    closeSync(file)
   }
 }
 
