@@ -19,7 +19,7 @@ import { StatusError } from './status.ts'
 import type { UserInfo } from './types.ts'
 
 /** The half of a request that is looked at: node:http's and node:http2's have it in common. */
-export interface RawRequest {
+interface RawRequest {
   method?: string | undefined
   url?: string | undefined
   headers: IncomingHttpHeaders

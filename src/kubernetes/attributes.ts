@@ -160,7 +160,7 @@ export function reviewAttributes(
 const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' }
 
 /** `User "bob" cannot list resource "pods" in API group "" in the namespace "default"`. */
-export function forbiddenSentence(a: Attributes): string {
+function forbiddenSentence(a: Attributes): string {
   const who = `User ${quote(a.user.username)} cannot ${a.verb}`
   const sentence = a.isResourceRequest
     ? `${who} resource ${quote(a.subresource ? `${a.resource}/${a.subresource}` : a.resource)} in API group ${quote(a.apiGroup)} ${

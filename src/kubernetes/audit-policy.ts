@@ -7,7 +7,7 @@ import type { Attributes } from './attributes.ts'
 export type AuditLevel = 'None' | 'Metadata' | 'Request' | 'RequestResponse'
 export type AuditStage = 'RequestReceived' | 'ResponseStarted' | 'ResponseComplete' | 'Panic'
 
-export interface AuditRule {
+interface AuditRule {
   level: AuditLevel
   users?: string[]
   userGroups?: string[]

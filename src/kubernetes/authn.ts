@@ -12,7 +12,7 @@ import { authenticatorMessage } from '#x509/words.ts'
 import { aggregate } from './go.ts'
 import type { Extra, UserInfo } from './types.ts'
 
-export interface AuthenticationInput {
+interface AuthenticationInput {
   /** What `#tls` knows of the connection. */
   peer: Peer | undefined
   headers: IncomingHttpHeaders

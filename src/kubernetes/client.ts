@@ -280,13 +280,7 @@ export function createClientOver(options: ClientOverOptions) {
 }
 
 /** The Status in a body, or client-go's generic one for an answer that has none. */
-export function statusErrorOf(
-  code: number,
-  text: string,
-  verb: string,
-  resource?: Resource,
-  name?: string,
-): StatusError {
+function statusErrorOf(code: number, text: string, verb: string, resource?: Resource, name?: string): StatusError {
   try {
     const status = JSON.parse(text) as Status
     if (status?.kind === 'Status' && status.status !== 'Success')

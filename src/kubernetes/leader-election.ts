@@ -37,7 +37,7 @@ const jitter = 1.2
 // A component that stops does not wait long for a server that hangs.
 const releaseTimeoutMs = 3000
 
-export class LeaderElection extends EventEmitter<Events> {
+class LeaderElection extends EventEmitter<Events> {
   readonly identity: string
   isLeader = false
   /** Who holds it, as last seen. */

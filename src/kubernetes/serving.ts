@@ -43,7 +43,7 @@ declare module 'fastify' {
   }
 }
 
-export interface ServingContext {
+interface ServingContext {
   clock: Clock
   voice: Voice
   log: Log

@@ -65,10 +65,6 @@ export function forbidden(resource: GroupResource, name: string, why: string): S
 export const notFound = (resource: GroupResource, name: string) =>
   new StatusError(failure(404, 'NotFound', `${qualified(resource)} ${q(name)} not found`, detailsOf(resource, name)))
 
-/** No such path: what the original says when it knows neither group nor resource. */
-export const pathNotFound = () =>
-  new StatusError(failure(404, 'NotFound', 'the server could not find the requested resource', {}))
-
 export const alreadyExists = (resource: GroupResource, name: string) =>
   new StatusError(
     failure(409, 'AlreadyExists', `${qualified(resource)} ${q(name)} already exists`, detailsOf(resource, name)),
@@ -190,9 +186,6 @@ export const tooLargeResourceVersion = (asked: string | number, current: string 
 export const requestEntityTooLarge = (limit: number) =>
   new StatusError(failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${limit}`))
 
-export const tooManyRequests = (message = 'Too many requests, please try again later.', retryAfterSeconds = 1) =>
-  new StatusError(failure(429, 'TooManyRequests', message, { retryAfterSeconds }))
-
 export const internalError = (why: string) =>
   new StatusError(failure(500, 'InternalError', `Internal error occurred: ${why}`, { causes: [{ message: why }] }))
 
@@ -205,11 +198,6 @@ export const serverTimeout = (resource: GroupResource, operation: string, retryA
       detailsOf(resource, operation, retryAfterSeconds ? { retryAfterSeconds } : {}),
     ),
   )
-
-export const serviceUnavailable = (message: string) => new StatusError(failure(503, 'ServiceUnavailable', message))
-
-export const timeout = (message: string, retryAfterSeconds = 0) =>
-  new StatusError(failure(504, 'Timeout', `Timeout: ${message}`, retryAfterSeconds ? { retryAfterSeconds } : {}))
 
 /** What client-go makes of an answer that is no Status: NewGenericServerResponse. */
 export function genericResponse(
@@ -271,8 +259,6 @@ const is = (reason: string) => (error: unknown) => error instanceof StatusError 
 export const isNotFound = is('NotFound')
 export const isAlreadyExists = is('AlreadyExists')
 export const isConflict = is('Conflict')
-export const isUnauthorized = is('Unauthorized')
 export const isForbidden = is('Forbidden')
-export const isInvalid = is('Invalid')
 /** 410: both reasons mean that the history asked for is gone. */
 export const isExpired = (error: unknown) => error instanceof StatusError && error.code === 410

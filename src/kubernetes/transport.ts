@@ -25,7 +25,7 @@ export interface TransportOptions {
   connections?: number
 }
 
-export interface TransportRequest {
+interface TransportRequest {
   method: string
   /** With query. */
   path: string

@@ -35,7 +35,7 @@ export interface KubeObject {
 /** An object whose fields nobody here knows. */
 export type Unstructured = KubeObject & Record<string, unknown>
 
-export interface ListMeta {
+interface ListMeta {
   resourceVersion?: string
   continue?: string
   remainingItemCount?: number
@@ -112,7 +112,7 @@ export interface Namespace extends KubeObject {
   status?: { phase?: 'Active' | 'Terminating'; conditions?: Condition[] }
 }
 
-export interface NodeAddress {
+interface NodeAddress {
   type: 'Hostname' | 'InternalIP' | 'ExternalIP' | 'InternalDNS' | 'ExternalDNS'
   address: string
 }
@@ -143,7 +143,7 @@ export interface Node extends KubeObject {
   }
 }
 
-export interface Volume {
+interface Volume {
   name: string
   secret?: { secretName?: string }
   configMap?: { name?: string }
@@ -220,10 +220,6 @@ export interface Pod extends KubeObject {
     containerStatuses?: ContainerStatus[]
     initContainerStatuses?: ContainerStatus[]
   }
-}
-
-export interface Binding extends KubeObject {
-  target: ObjectReference
 }
 
 export interface Service extends KubeObject {
