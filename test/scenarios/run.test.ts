@@ -78,7 +78,7 @@ t.test('a file that does not validate ends with 3, and nothing is started', asyn
   const { status, stdout, stderr } = await trustplane('run', file)
   t.equal(status, 3)
   t.equal(stdout, '')
-  t.match(stderr, /× TP_SCENARIO_INVALID\n.*s\.yaml:1:1: unknown key "titel", did you mean "title"\?/)
+  t.match(stderr, /× TP_SCENARIO_INVALID\n[\s\S]*s\.yaml:1:1: unknown key "titel", did you mean "title"\?/)
 })
 
 t.test('a name that is not there ends with 2', async t => {
