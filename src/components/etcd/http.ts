@@ -68,20 +68,30 @@ export async function createHttp(handlers: readonly Handler[]): Promise<HttpServ
   }
 }
 
+/** A connection that says nothing for so long is ended. */
+const firstBytesMs = 60_000
+
 /** Reads the first bytes, puts them back, and says whether they are HTTP/2's. */
 function sniff(socket: Socket, decide: (http2: boolean) => void): void {
-  socket.once('readable', function look() {
+  let head: Buffer = Buffer.alloc(0)
+  const timer = setTimeout(() => socket.destroy(), firstBytesMs).unref()
+  const done = () => {
+    clearTimeout(timer)
+    socket.off('readable', look).off('end', giveUp).off('close', done)
+  }
+  const giveUp = () => {
+    done()
+    socket.destroy()
+  }
+  const look = () => {
     const chunk: Buffer | null = socket.read()
-    if (chunk === null) {
-      if (!socket.readableEnded && !socket.destroyed) socket.once('readable', look)
-      return
-    }
-    const head = chunk.toString('latin1', 0, preface.length)
-    socket.unshift(chunk)
-    if (head.length < preface.length && preface.startsWith(head)) {
-      socket.once('readable', look)
-      return
-    }
-    decide(head === preface)
-  })
+    if (chunk === null) return
+    head = head.length === 0 ? chunk : Buffer.concat([head, chunk])
+    const start = head.toString('latin1', 0, preface.length)
+    if (start.length < preface.length && preface.startsWith(start)) return
+    done()
+    socket.unshift(head)
+    decide(start === preface)
+  }
+  socket.on('readable', look).on('end', giveUp).on('close', done)
 }

@@ -67,6 +67,7 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
         onSync: seconds => metrics.fsync(seconds),
         onFatal: error => failure.resolve(error),
       })
+      undo.push(() => journal.close())
       await server.recover(journal)
     }
     undo.push(() => server.stop())

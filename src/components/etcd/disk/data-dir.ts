@@ -35,15 +35,18 @@ interface Waiting {
   done: (error?: Error) => void
 }
 
-const [openFile, writeFile, truncateFile, syncFile, closeFile] = [openFd, write, ftruncate, fdatasync, close].map(
-  promisify,
-) as unknown as [
-  (path: string, flags: number, mode: number) => Promise<number>,
-  (fd: number, buffer: Buffer, offset: number, length: number, position: number) => Promise<number>,
-  (fd: number, length: number) => Promise<void>,
-  (fd: number) => Promise<void>,
-  (fd: number) => Promise<void>,
-]
+const openFile = promisify(openFd)
+const truncateFile = promisify(ftruncate)
+const syncFile = promisify(fdatasync)
+const closeFile = promisify(close)
+
+/** @returns how many bytes were written, which may be fewer */
+const writeFile = (fd: number, buffer: Buffer, offset: number, position: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    write(fd, buffer, offset, buffer.length - offset, position, (error, written) =>
+      error ? reject(error) : resolve(written),
+    )
+  })
 
 /** With O_DSYNC a write returns when its data is on the disk: one trip to the thread pool instead of two. */
 const writesThrough: number | undefined = constants.O_DSYNC
@@ -111,6 +114,7 @@ export class DataDir implements Journal {
   #takeSnapshot: (() => SnapshotData) | undefined
   #full = false
   #dead: Error | undefined
+  #closed: Promise<void> | undefined
   bytes = 0
 
   constructor(dir: string, options: DataDirOptions, unlock: () => Promise<void>) {
@@ -182,7 +186,12 @@ export class DataDir implements Journal {
     this.#takeSnapshot = take
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
     await this.#running
     await this.#snapshotting
     this.#dead ??= etcdError('stopped')
@@ -213,7 +222,7 @@ export class DataDir implements Journal {
       if (this.#size + buffer.length > this.#filled) await this.#fill(buffer.length)
       let written = 0
       while (written < buffer.length) {
-        written += await writeFile(this.#fd, buffer, written, buffer.length - written, this.#size + written)
+        written += await writeFile(this.#fd, buffer, written, this.#size + written)
       }
       if (writesThrough === undefined) await syncFile(this.#fd)
     } catch (cause) {
@@ -234,7 +243,7 @@ export class DataDir implements Journal {
       // not through a descriptor that writes through: one sync for all of it
       const file = await open(this.#path(this.#sequence, 'wal'), 'r+')
       try {
-        for (let at = this.#filled; at < end; ) {
+        for (let at = Math.max(this.#filled, this.#size); at < end; ) {
           at += (await file.write(zeros, 0, Math.min(zeros.length, end - at), at)).bytesWritten
         }
         await file.datasync()
