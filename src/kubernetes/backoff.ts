@@ -4,12 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export interface BackoffOptions {
   /** Default 20 ms. client-go starts at 800 ms, which no one would wait for when a whole mesh starts at once. */
   firstMs?: number
-  /** Default 30 s, as the reflector. */
+  /** Default 5 s. The reflector goes up to 30 s; here a person waits for what they just mended. */
   maxMs?: number
   /** For this long after the first failure waits stay at or under `eagerMs`: whoever we dial is about to be there. Default 1500 ms. */
   eagerForMs?: number
   eagerMs?: number
 }
+
+// Short of client-go's 800 ms: roles may be a moment behind the server that checks them.
+const answeredFirstMs = 200
 
 export class Backoff {
   #failures = 0
@@ -17,21 +20,21 @@ export class Backoff {
   readonly #options: Required<BackoffOptions>
 
   constructor(options: BackoffOptions = {}) {
-    this.#options = { firstMs: 20, maxMs: 30_000, eagerForMs: 1500, eagerMs: 40, ...options }
+    this.#options = { firstMs: 20, maxMs: 5_000, eagerForMs: 1500, eagerMs: 40, ...options }
   }
 
-  /** The next wait in milliseconds: doubled each time, then stretched by up to its own length. */
-  next(): number {
+  /**
+   * The next wait in milliseconds: doubled each time, then stretched by up to its own length.
+   * @param answered someone was there and said no: there is no hurry
+   */
+  next(answered = false): number {
     const { firstMs, maxMs, eagerForMs, eagerMs } = this.#options
     const now = performance.now()
     if (this.#failures === 0) this.#since = now
-    const eager = now - this.#since < eagerForMs
-    if (!eager || firstMs * 2 ** this.#failures < eagerMs) this.#failures++
-    const wait = Math.min(
-      maxMs,
-      eager ? Math.min(eagerMs, firstMs * 2 ** (this.#failures - 1)) : firstMs * 2 ** this.#failures,
-    )
-    return wait * (1 + Math.random())
+    const wait = (answered ? answeredFirstMs : firstMs) * 2 ** this.#failures
+    const eager = !answered && now - this.#since < eagerForMs
+    if (!eager || wait < eagerMs) this.#failures++
+    return Math.min(eager ? eagerMs : maxMs, wait) * (1 + Math.random())
   }
 
   reset(): void {
@@ -39,8 +42,8 @@ export class Backoff {
   }
 
   /** Waits; resolves early, without an error, when `signal` aborts. */
-  async wait(signal?: AbortSignal): Promise<void> {
-    await pause(this.next(), signal)
+  async wait(signal?: AbortSignal, answered = false): Promise<void> {
+    await pause(this.next(answered), signal)
   }
 }
 

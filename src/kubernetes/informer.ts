@@ -88,14 +88,16 @@ export class Informer<T extends KubeObject> extends EventEmitter<Events<T>> {
     const backoff = new Backoff()
     const { signal } = this.#stop
     while (!signal.aborted) {
+      let answered = false
       try {
         await this.#listAndWatch(backoff)
       } catch (error) {
         if (signal.aborted) return
+        answered = error instanceof StatusError || (error as Error).cause instanceof StatusError
         this.emit('trouble', error)
         this.#report(error)
       }
-      await backoff.wait(signal)
+      await backoff.wait(signal, answered)
     }
   }
 

@@ -7,7 +7,7 @@ import { type Log, nodeName } from '#log.ts'
 import { Backoff, pause } from './backoff.ts'
 import type { Client } from './client.ts'
 import { resources } from './resources.ts'
-import { isNotFound } from './status.ts'
+import { isNotFound, StatusError } from './status.ts'
 import { microTime } from './time.ts'
 import type { Lease } from './types.ts'
 
@@ -47,6 +47,8 @@ class LeaderElection extends EventEmitter<Events> {
   #observed: Lease | undefined
   /** When `#observed` was seen to change, by our own monotonic clock: other people's clocks are not trusted. */
   #observedAt = 0
+  /** Someone is there, whatever they said. */
+  #answered = false
   #running: Promise<void> | undefined
 
   constructor(options: LeaderElectionOptions) {
@@ -89,7 +91,7 @@ class LeaderElection extends EventEmitter<Events> {
     const eager = new Backoff({ maxMs: retryPeriodMs })
     while (!(await this.#tryAcquireOrRenew(signal))) {
       log.info('failed to acquire lease', { lock: this.#lock }, 4)
-      if (this.#observed) await pause(retryPeriodMs * (1 + Math.random() * jitter), signal)
+      if (this.#answered) await pause(retryPeriodMs * (1 + Math.random() * jitter), signal)
       else await eager.wait(signal)
       if (signal.aborted) return
     }
@@ -182,8 +184,10 @@ class LeaderElection extends EventEmitter<Events> {
     let lease: Lease
     try {
       lease = await client.get(resources.leases, { ...lock, signal })
+      this.#answered = true
     } catch (error) {
       if (signal.aborted) return false
+      this.#answered = error instanceof StatusError
       if (!isNotFound(error)) {
         log.error('error retrieving resource lock', messageOf(error), { lock: this.#lock })
         return false
