@@ -25,7 +25,6 @@ export interface RouteOptions {
   elsewhere: Elsewhere
 }
 
-const newline = Buffer.from('\n')
 const empty = Buffer.alloc(0)
 
 export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
@@ -112,8 +111,7 @@ async function send(
     return reply.send(answer.stream)
   }
   if (answer.headers) reply.headers(answer.headers)
-  if ('json' in answer)
-    return reply.header('content-type', 'application/json').send(Buffer.concat([answer.json, newline]))
+  if ('json' in answer) return reply.header('content-type', 'application/json').send(answer.json)
   const form = negotiate(asked.accept)
   const object = transform(answer.object, form, {
     definition: asked.definition,

@@ -17,17 +17,19 @@ export function decode(value: Buffer, modRevision: number): Unstructured {
 /**
  * The bytes of the object with its resourceVersion, of its stored form.
  * @param head `{"kind":"Pod","apiVersion":"v1","metadata":{`
+ * @param tail of an answer, a newline: json.Encoder's
  */
-export function splice(value: Buffer, head: Buffer, modRevision: number): Buffer {
+export function splice(value: Buffer, head: Buffer, modRevision: number, tail = ''): Buffer {
   if (value.length > head.length && value.compare(head, 0, head.length, 0, head.length) === 0) {
     const version = `"resourceVersion":"${modRevision}",`
-    const out = Buffer.allocUnsafe(value.length + version.length)
+    const out = Buffer.allocUnsafe(value.length + version.length + tail.length)
     head.copy(out, 0)
     out.write(version, head.length, 'latin1')
     value.copy(out, head.length + version.length, head.length)
+    if (tail) out.write(tail, out.length - tail.length, 'latin1')
     return out
   }
-  return Buffer.from(JSON.stringify(decode(value, modRevision)))
+  return Buffer.from(JSON.stringify(decode(value, modRevision)) + tail)
 }
 
 export const headOf = ({ kind, apiVersion }: { kind: string; apiVersion: string }) =>

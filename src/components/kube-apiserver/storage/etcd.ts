@@ -1,6 +1,7 @@
 /** etcd's v3 JSON gateway (`/v3/kv/…`, `/v3/watch`, `/v3/lease/…`): keys and values are base64, 64-bit numbers are strings, what is zero is left out. */
 import type { Dispatcher } from 'undici'
 import { UnavailableError } from './errors.ts'
+import { post } from './post.ts'
 
 export interface KeyValue {
   key: string
@@ -142,35 +143,38 @@ export class Etcd {
   /** The answer of `/v3/watch`, a stream of JSON lines; `watch.ts` reads it. */
   async openWatch(prefix: string, startRevision: number, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
     const create = `{"create_request":{"key":"${b64(prefix)}","range_end":"${b64(prefixEnd(prefix))}","start_revision":"${startRevision}","prev_kv":true,"progress_notify":true}}`
-    const { statusCode, body } = await this.#request('/v3/watch', create, { signal, bodyTimeout: 0 })
+    const { statusCode, body } = await this.#tried(
+      origin =>
+        this.#options.dispatcher.request({
+          origin,
+          path: '/v3/watch',
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: create,
+          signal,
+          bodyTimeout: 0,
+        }),
+      signal,
+    )
     if (statusCode !== 200) throw gatewayError(await body.text(), statusCode)
     return body
   }
 
   async #post(path: string, body: string): Promise<unknown> {
-    const answer = await this.#request(path, body, {})
-    const text = await answer.body.text()
-    if (answer.statusCode !== 200) throw gatewayError(text, answer.statusCode)
+    const { statusCode, text } = await this.#tried(origin => post(this.#options.dispatcher, origin, path, body))
+    if (statusCode !== 200) throw gatewayError(text, statusCode)
     return JSON.parse(text)
   }
 
-  async #request(path: string, body: string, options: { signal?: AbortSignal; bodyTimeout?: number }) {
-    const { dispatcher, endpoints } = this.#options
+  /** Endpoint after endpoint. Nothing was answered, so a second one may do it; a lone one is the caller's to try again. */
+  async #tried<T>(ask: (origin: string) => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
-        return await dispatcher.request({
-          origin: this.endpoint,
-          path,
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body,
-          ...options,
-        })
+        return await ask(this.endpoint)
       } catch (error) {
-        if (options.signal?.aborted) throw error
+        if (signal?.aborted) throw error
         this.next()
-        // Nothing was answered, so a second endpoint may do it; a lone one is the caller's to try again.
-        if (tries >= endpoints.length) throw new UnavailableError(error)
+        if (tries >= this.#options.endpoints.length) throw new UnavailableError(error)
       }
     }
   }

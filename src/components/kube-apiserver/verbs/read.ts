@@ -32,7 +32,7 @@ export const get: Handler = async ({ store }, { definition, info, accept }) => {
   if (!found) throw notFound(definition, info.name)
   const { as, format } = negotiate(accept)
   if (as === undefined && format === 'json' && !definition.conversion)
-    return { code: 200, json: splice(found.value, storedHead(definition), found.modRevision) }
+    return { code: 200, json: splice(found.value, storedHead(definition), found.modRevision, '\n') }
   return { code: 200, object: shown(definition, found) }
 }
 
@@ -166,7 +166,7 @@ export const list: Handler = async (api, request): Promise<Answer> => {
 }
 
 const comma = Buffer.from(',')
-const end = Buffer.from(']}')
+const end = Buffer.from(']}\n')
 
 /** A list of at most the one that `metadata.name=` names. */
 async function one(api: Api, { definition, info }: ApiRequest, selection: Selection): Promise<Page> {
