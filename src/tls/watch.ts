@@ -33,12 +33,9 @@ export function watchFiles(files: readonly string[], onMaybeChanged: () => void)
   }
 }
 
-/** Changes when a file does; '' when it is not there. Nanoseconds, since two writes may share a millisecond. */
+/** Changes when a file does; '' when it is not there. */
 export function fileState(path: string): string {
-  try {
-    const { mtimeNs, ctimeNs, size, ino } = statSync(path, { bigint: true })
-    return `${mtimeNs}:${ctimeNs}:${size}:${ino}`
-  } catch {
-    return ''
-  }
+  const stats = statSync(path, { throwIfNoEntry: false })
+  // milliseconds with a fraction: two writes may share a whole one
+  return stats ? `${stats.mtimeMs}:${stats.ctimeMs}:${stats.size}:${stats.ino}` : ''
 }
