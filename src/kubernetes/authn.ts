@@ -220,13 +220,7 @@ function remoteUsers(
     if (username === '') return undefined
     const uid = first(options.uidHeaders ?? [])
     const groups = options.groupHeaders.flatMap(name => valuesOf(rawHeaders, name)).filter(group => group !== '')
-    const extra: Extra = {}
-    for (const name of Object.keys(headers)) {
-      const prefix = prefixes.find(candidate => name.startsWith(candidate))
-      if (prefix === undefined) continue
-      const key = unescapeKey(name.slice(prefix.length))
-      extra[key] = [...(extra[key] ?? []), ...valuesOf(rawHeaders, name)]
-    }
+    const extra = extraOf(headers, rawHeaders, prefixes)
     const id = JSON.stringify([username, uid, groups, extra])
     let user = users.get(id)
     if (!user) {
@@ -251,6 +245,22 @@ export function valuesOf(rawHeaders: readonly string[], name: string): string[] 
     if (rawHeaders[i]!.toLowerCase() === wanted) values.push(rawHeaders[i + 1]!)
   }
   return values
+}
+
+/** Headers with one of the prefixes, by what comes after it, percent-decoded. */
+export function extraOf(
+  headers: IncomingHttpHeaders,
+  rawHeaders: readonly string[],
+  prefixes: readonly string[],
+): Extra {
+  const extra = new Map<string, string[]>()
+  for (const name of Object.keys(headers)) {
+    const prefix = prefixes.find(candidate => name.startsWith(candidate))
+    if (prefix === undefined) continue
+    const key = unescapeKey(name.slice(prefix.length))
+    extra.set(key, [...(extra.get(key) ?? []), ...valuesOf(rawHeaders, name)])
+  }
+  return Object.fromEntries(extra)
 }
 
 function unescapeKey(key: string): string {

@@ -1,10 +1,10 @@
 /** `kubectl --as`: someone who may asks to be taken for another. The WithImpersonation filter. */
 import type { IncomingHttpHeaders } from 'node:http'
 import { type Attributes, forbiddenFor } from './attributes.ts'
-import { valuesOf, withAuthenticated } from './authn.ts'
+import { extraOf, valuesOf, withAuthenticated } from './authn.ts'
 import type { Authorizer } from './authz.ts'
 import { badRequest, type StatusError } from './status.ts'
-import type { Extra, UserInfo } from './types.ts'
+import type { UserInfo } from './types.ts'
 
 const extraPrefix = 'impersonate-extra-'
 
@@ -25,11 +25,7 @@ export async function impersonated(
   const username = valuesOf(rawHeaders, 'impersonate-user')[0] ?? ''
   const groups = valuesOf(rawHeaders, 'impersonate-group')
   const uid = valuesOf(rawHeaders, 'impersonate-uid')[0] ?? ''
-  const extra: Extra = {}
-  for (const name of Object.keys(headers)) {
-    if (name.startsWith(extraPrefix))
-      extra[decodeURIComponent(name.slice(extraPrefix.length))] = valuesOf(rawHeaders, name)
-  }
+  const extra = extraOf(headers, rawHeaders, [extraPrefix])
   if (username === '') return badRequest('requested [groups extra uid] without impersonating a user')
 
   const serviceAccount = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(username)
