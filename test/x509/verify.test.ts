@@ -15,6 +15,7 @@ import {
   signCertificate,
 } from './authority.ts'
 import { ia5, integer, sequence, time } from './der-writer.ts'
+import { oracleCases } from './oracle.ts'
 
 const now = new Date('2026-06-01T00:00:00Z')
 const localhost = { dnsNames: ['localhost'], usages: ['serverAuth'] }
@@ -164,6 +165,18 @@ t.test('RSA keys below 1024 bits sign nothing for Go 1.24, and Go 1.19 takes the
   const leaf = issueCertificate(ca, localhost)
   t.match(judge([leaf], [ca]), { reason: 'weak-key', message: /crypto\/rsa: 768-bit keys are insecure/ })
   t.equal(outcome(judge([leaf], [ca], { voice: 'go1.19' })), 'accept')
+})
+
+t.test('RSA keys above 8192 bits are refused by crypto/tls of Go 1.24', async t => {
+  const measured = oracleCases().find(({ id }) => id === 'client-cert/key-rsa8200')!
+  const { chain, roots, usage, at } = measured
+  for (const [voice, said] of [
+    ['go1.24', measured.go124],
+    ['go1.19', measured.go119],
+  ] as const) {
+    const verdict = verify({ chain, roots, usage, now: new Date(at), voice })
+    t.equal(verdict.verdict === 'accept' ? null : verdict.message, said.error ?? null, voice)
+  }
 })
 
 t.test('one certificate that does not parse spoils what was presented, not the bundle', async t => {
