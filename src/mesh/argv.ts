@@ -117,6 +117,13 @@ const table: Record<ComponentName, (layout: Layout, member: Member) => Flags> = 
       'secure-port': layout.ports['extension-apiserver'],
       'tls-cert-file': serving.certificate,
       'tls-private-key-file': serving.key,
+      kubeconfig: inDir(layout, measuringKubeconfig),
+      'kubelet-certificate-authority': bundleFile(layout, 'monitoring.kubelet'),
+      'kubelet-client-certificate': pairOf(layout, 'monitoring').certificate,
+      'kubelet-client-key': pairOf(layout, 'monitoring').key,
+      'kubelet-preferred-address-types': 'InternalIP',
+      'kubelet-use-node-status-port': true,
+      'metric-resolution': '15s',
       'client-ca-file': bundleFile(layout, 'extension-apiserver.client-ca'),
       ...requestHeader(layout, 'extension-apiserver.requestheader-client-ca'),
     }
@@ -153,6 +160,26 @@ export function argvOf(layout: Layout, member: Member): string[] {
   return Object.entries(table[member.component](layout, member))
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `--${name}=${value}`)
+}
+
+/** Below the state directory: what the extension-apiserver finds nodes and pods with, so that `kubectl top` has figures. */
+export const measuringKubeconfig = 'extension-apiserver/measuring.conf'
+
+/** As whom the extension-apiserver measures: with monitoring's certificate, by its files. */
+export function measuringConfiguration(layout: Layout): object {
+  const { certificate, key } = pairOf(layout, 'monitoring')
+  const cluster = {
+    server: `https://${layout.host}:${layout.ports['kube-apiserver']}`,
+    'certificate-authority': bundleFile(layout, 'kube-controller-manager.root-ca'),
+  }
+  return {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'kubernetes', cluster }],
+    users: [{ name: 'monitoring', user: { 'client-certificate': certificate, 'client-key': key } }],
+    contexts: [{ name: 'monitoring@kubernetes', context: { cluster: 'kubernetes', user: 'monitoring' } }],
+    'current-context': 'monitoring@kubernetes',
+  }
 }
 
 /** The KubeletConfiguration that the kubelet's `--config` names: kubeadm's, with what differs on a machine that is many nodes. */

@@ -37,7 +37,11 @@ const kubeadmObjects = [
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'ClusterRole',
       metadata: { name: 'trustplane:kubelet-metrics' },
-      rules: [{ apiGroups: [''], resources: ['nodes/metrics', 'nodes/healthz'], verbs: ['get'] }],
+      rules: [
+        { apiGroups: [''], resources: ['nodes/metrics', 'nodes/healthz'], verbs: ['get'] },
+        // metrics-server's system:metrics-server
+        { apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['get', 'list', 'watch'] },
+      ],
     },
   },
   bind('trustplane:kubelet-metrics', 'trustplane:kubelet-metrics', group('system:monitoring')),

@@ -6,7 +6,7 @@ import type { Clock } from '#clock.ts'
 import { createPki } from '#pki/create.ts'
 import { loadPlan } from '#pki/plan.ts'
 import type { Plan, PlanChanges } from '#pki/types.ts'
-import { kubeletConfiguration } from './argv.ts'
+import { kubeletConfiguration, measuringConfiguration, measuringKubeconfig } from './argv.ts'
 import { inDir, type Layout, membersOf } from './layout.ts'
 
 export interface PrepareOptions extends Omit<Layout, 'plan' | 'hosts'> {
@@ -30,6 +30,7 @@ export async function prepare(options: PrepareOptions): Promise<Layout> {
   const layout: Layout = { plan: created.plan, dir, ports, host, hosts: {}, nodes }
   const written = new Set(created.written.map(({ file }) => file))
   await Promise.all([
+    write(inDir(layout, measuringKubeconfig), stringify(measuringConfiguration(layout))),
     ...created.plan.kubeconfigs
       .filter(({ file }) => !written.has(file))
       .map(({ file }) => pointTo(server, inDir(layout, file))),

@@ -5,6 +5,8 @@ export interface Reading {
   /** Cumulative. */
   cpuSeconds: number
   memoryBytes: number
+  /** Of a container. */
+  startedAt?: Date
 }
 
 export interface NodeReadings {
@@ -30,7 +32,8 @@ export function parseReadings(text: string, now: Date): NodeReadings {
   for (const each of text.split('\n')) {
     const [, name = '', labels = '', value = '', at] = line.exec(each) ?? []
     const field = fields[name]
-    if (!field) continue
+    const isStart = name === 'container_start_time_seconds'
+    if (!field && !isStart) continue
     let reading = node
     if (name.startsWith('container')) {
       const { namespace, pod, container = '' } = labelsOf(labels)
@@ -40,8 +43,10 @@ export function parseReadings(text: string, now: Date): NodeReadings {
       reading = containers.get(container) ?? {}
       containers.set(container, reading)
     }
-    reading[field] = Number(value)
-    reading.at = at ? new Date(Number(at)) : now
+    if (field) {
+      reading[field] = Number(value)
+      reading.at = at ? new Date(Number(at)) : now
+    } else reading.startedAt = new Date(Number(value) * 1000)
   }
   const whole = [...pods].map(([key, containers]): [string, Map<string, Reading>] => [
     key,
@@ -62,6 +67,17 @@ const isWhole = (reading: Partial<Reading>): reading is Reading =>
 
 const labelsOf = (text: string): Record<string, string> =>
   Object.fromEntries([...text.matchAll(/([a-z_]+)="([^"]*)"/g)].map(([, name, value]) => [name!, value!]))
+
+// metrics-server's freshContainerMinMetricsResolution
+const freshMs = 10_000
+
+/** A container that has been there for a while and was not when the last reading was made: it had used nothing when it started. */
+export function readingBefore(before: Reading | undefined, now: Reading): Reading | undefined {
+  const { startedAt, at } = now
+  if (before && (!startedAt || before.at >= startedAt)) return before
+  if (!startedAt || at.getTime() - startedAt.getTime() < freshMs) return undefined
+  return { at: startedAt, cpuSeconds: 0, memoryBytes: 0 }
+}
 
 /** Undefined when the second is not later, or its counter began anew: two more readings are needed. */
 export function usageOf(before: Reading | undefined, now: Reading): Usage | undefined {

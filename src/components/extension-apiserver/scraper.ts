@@ -11,7 +11,7 @@ import { createDialer } from '#tls/dial.ts'
 import { fileIdentity } from '#tls/identity.ts'
 import type { ComponentContext } from '../component.ts'
 import type { Values } from './flags.ts'
-import { type NodeReadings, parseReadings, type Usage, usageOf } from './samples.ts'
+import { type NodeReadings, parseReadings, readingBefore, type Usage, usageOf } from './samples.ts'
 
 const names = { component: 'extension-apiserver', from: 'extension-apiserver', to: 'kubelet' }
 
@@ -25,6 +25,8 @@ export interface Scraper {
   stop(): Promise<void>
 }
 
+// Not in the first seconds of a mesh, when everybody is busy with starting.
+const startAfterMs = 3000
 // The first figures need two readings: they are not put off for a whole --metric-resolution.
 const secondReadingMs = 1000
 const scrapeTimeoutMs = 10_000
@@ -53,6 +55,10 @@ export function createScraper(client: Client, values: Values, context: Component
   }
 
   async function loop(): Promise<void> {
+    await pause(Math.min(startAfterMs, values['metric-resolution']), stop.signal)
+    if (stop.signal.aborted) return
+    nodes.start()
+    pods.start()
     await Promise.all([nodes.synced, pods.synced])
     while (!stop.signal.aborted) {
       const all = nodes.list()
@@ -77,16 +83,14 @@ export function createScraper(client: Client, values: Values, context: Component
       const known = readings.get(pod.spec.nodeName ?? '')
       const now = known?.now.pods.get(keyOf(pod))
       const before = known?.before?.pods.get(keyOf(pod))
-      if (!now || !before) return undefined
+      if (!now) return undefined
       const usages = [...now].flatMap(([name, reading]): [string, Usage][] => {
-        const usage = usageOf(before.get(name), reading)
+        const usage = usageOf(readingBefore(before?.get(name), reading), reading)
         return usage ? [[name, usage]] : []
       })
       return usages.length === now.size && usages.length > 0 ? new Map(usages) : undefined
     },
     start() {
-      nodes.start()
-      pods.start()
       running = loop()
     },
     async stop() {

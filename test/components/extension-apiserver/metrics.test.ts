@@ -1,6 +1,6 @@
 import t from 'tap'
 import { component as extensionApiserver } from '#components/extension-apiserver/index.ts'
-import { parseReadings, usageOf } from '#components/extension-apiserver/samples.ts'
+import { parseReadings, readingBefore, usageOf } from '#components/extension-apiserver/samples.ts'
 import { component as kubelet } from '#components/kubelet/index.ts'
 import { createClient } from '#kubernetes/from-kubeconfig.ts'
 import { resources } from '#kubernetes/resources.ts'
@@ -37,6 +37,23 @@ t.test('usage is what was used between two readings', async t => {
   t.equal(usageOf(now, now), undefined, 'not later')
   t.equal(usageOf({ ...before, cpuSeconds: 9 }, now), undefined, 'a counter that began anew')
 })
+
+t.test(
+  'a container that is new since the last reading is measured from its start, once it is not that fresh',
+  async t => {
+    const now = { at: at(30), cpuSeconds: 3, memoryBytes: 1024 }
+    t.equal(readingBefore(undefined, now), undefined)
+    t.equal(readingBefore(undefined, { ...now, startedAt: at(25) }), undefined)
+    t.match(readingBefore(undefined, { ...now, startedAt: at(10) }), { at: at(10), cpuSeconds: 0 })
+    const before = { at: at(5), cpuSeconds: 9, memoryBytes: 1 }
+    t.match(
+      readingBefore(before, { ...now, startedAt: at(10) }),
+      { at: at(10), cpuSeconds: 0 },
+      'another container of that name',
+    )
+    t.equal(readingBefore(before, { ...now, startedAt: at(1) }), before)
+  },
+)
 
 t.test('nodes and pods are measured by asking their kubelets', async t => {
   const cluster = await startCluster(t)
