@@ -30,7 +30,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'explain',
-    summary: 'both sides of a connection, what people notice and what mends it; or an error code',
+    summary: 'both sides of a connection, and what mends it; or a reason, or an error code',
     group: 'A control plane',
     load: () => import('./commands/explain.ts'),
   },

@@ -1,4 +1,5 @@
 /** The connection table as commands show it. */
+import type { ComponentState } from '#mesh/state.ts'
 import type { ConnectionStatus } from '#mesh/status.ts'
 import type { HandshakeRecord } from '#tls/types.ts'
 import type { Column } from './output.ts'
@@ -72,4 +73,15 @@ export function summaryOf(rows: readonly ConnectionStatus[], style: Style): stri
   ]
   const state: State = red.length > 0 ? 'fail' : idle.length > 0 ? 'idle' : 'ok'
   return `${style.symbol(state)} ${parts.join(', ')}`
+}
+
+/** A component that has ended is shown with its last words. */
+export function componentLine(
+  style: Style,
+  { id, state, restarts, lastWords }: Pick<ComponentState, 'id' | 'state' | 'restarts' | 'lastWords'>,
+): string {
+  const symbol = style.symbol(state === 'running' ? 'ok' : state === 'dead' ? 'fail' : 'warn')
+  const again = restarts > 0 ? ` (started again ${restarts} times)` : ''
+  const words = state === 'dead' && lastWords ? `\n    ${lastWords.replaceAll('\n', '\n    ')}` : ''
+  return `${symbol} ${id} is ${state}${again}${words}`
 }

@@ -2,11 +2,10 @@
 import { exitCodes } from '#errors.ts'
 import { describeDisagreement, disagreements } from '#mesh/agreement.ts'
 import { type MeshOptions, startMesh } from '#mesh/launcher.ts'
-import type { Member } from '#mesh/member.ts'
 import type { Mesh } from '#mesh/mesh.ts'
 import type { ConnectionStatus } from '#mesh/status.ts'
 import type { UpContext } from './commands/up.ts'
-import { connectionColumns, isRed, summaryOf } from './connection-table.ts'
+import { componentLine, connectionColumns, isRed, summaryOf } from './connection-table.ts'
 import { print } from './output.ts'
 import { onInterrupt } from './signals.ts'
 
@@ -23,10 +22,10 @@ export async function runInForeground(context: UpContext, meshOptions: MeshOptio
     throw error
   }
   try {
-    await mesh.probe()
-    const rows = mesh.status()
+    const rows = await mesh.probe()
     await show(context, mesh, rows, (performance.now() - began) / 1000)
     tellParent(rows)
+    compare(context, mesh, rows)
     return await follow(context, mesh, interrupt.status)
   } finally {
     say('stopping …')
@@ -38,14 +37,15 @@ async function show(context: UpContext, mesh: Mesh, rows: readonly ConnectionSta
   const { io, options, style, say } = context
   await print(
     io,
-    { kind: 'ConnectionList', document: { items: rows }, rows, columns: connectionColumns(style, new Date()) },
+    {
+      kind: 'ConnectionList',
+      document: { items: rows },
+      rows,
+      columns: connectionColumns(style, new Date(Date.now() + mesh.state.clockOffsetMs)),
+    },
     { format: options.output, headers: options.headers },
   )
-  for (const member of mesh.members) if (member.state !== 'running') say(memberLine(context, member))
-  // a component that does not run is shown above; for the rest the files know what must happen
-  for (const one of disagreements(mesh.predict(), rows)) {
-    if (one.seen.outcome !== 'unreachable') say(`${style.symbol('warn')} ${describeDisagreement(one)}`)
-  }
+  for (const member of mesh.members) if (member.state !== 'running') say(componentLine(style, member.toState()))
   say(`${summaryOf(rows, style)} (${seconds.toFixed(2)} s)`)
   const dir = options.dir === '.trustplane' ? '' : ` --dir ${options.dir}`
   const red = rows.find(isRed)
@@ -58,18 +58,18 @@ async function show(context: UpContext, mesh: Mesh, rows: readonly ConnectionSta
 `)
 }
 
-function memberLine({ style }: UpContext, member: Member): string {
-  const state = member.state === 'running' ? 'ok' : member.state === 'dead' ? 'fail' : 'warn'
-  const again = member.restarts > 0 ? ` (started again ${member.restarts} times)` : ''
-  const words = member.state === 'dead' && member.words ? `\n    ${member.words.replaceAll('\n', '\n    ')}` : ''
-  return `${style.symbol(state)} ${member.id} is ${member.state}${again}${words}`
+/** A component that does not run is shown above; for the rest the files know what must happen. */
+function compare({ say, style }: UpContext, mesh: Mesh, rows: readonly ConnectionStatus[]): void {
+  for (const one of disagreements(mesh.predict(), rows)) {
+    if (one.seen.outcome !== 'unreachable') say(`${style.symbol('warn')} ${describeDisagreement(one)}`)
+  }
 }
 
 /** Components that die or come back, and connections that turn. */
 async function follow(context: UpContext, mesh: Mesh, stopped: Promise<number>): Promise<number> {
   const { say, style } = context
   mesh.on('component', member => {
-    if (member.state !== 'stopped') say(memberLine(context, member))
+    if (member.state !== 'stopped') say(componentLine(style, member.toState()))
   })
   const seen = new Map(mesh.status().map(row => [`${row.from} -> ${row.to}`, row.outcome]))
   const look = () => {

@@ -3,9 +3,10 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { loadKubeconfig } from '#kubernetes/kubeconfig.ts'
 import type { HandshakeRecord, PresentedCertificate } from '#tls/types.ts'
+import { reasons } from '#x509/reasons.ts'
 import { describe } from './agreement.ts'
 import type { Connection, Decided } from './connections.ts'
-import { fixesOf } from './fixes.ts'
+import { type FixContext, fixesOf } from './fixes.ts'
 import { fileOf, isKubeconfig, type Layout } from './layout.ts'
 import type { ConnectionStatus } from './status.ts'
 
@@ -34,14 +35,19 @@ export interface Explanation {
   server: EndExplanation
   wire?: string
   decidedBy?: string
+  /** Of the reason: what happened, and what usually causes it. */
+  summary?: string
+  cause?: string
   notice: string
   fixes: readonly string[]
 }
 
-export function explain(row: Connection, status: ConnectionStatus, layout: Layout | undefined): Explanation {
+export function explain(row: Connection, status: ConnectionStatus, context: FixContext): Explanation {
+  const { layout } = context
   const { client, server } = status
   const red = status.outcome === 'refused' || status.outcome === 'unreachable'
   const wire = wireOf(client, server)
+  const reason = reasons.find(one => one.reason === status.reason)
   return {
     from: row.from,
     to: row.to,
@@ -51,8 +57,9 @@ export function explain(row: Connection, status: ConnectionStatus, layout: Layou
     server: endOf(row.to, server, client, row.serverCertificate, row.serverTrust, layout),
     ...(wire ? { wire } : {}),
     ...(status.decidedBy ? { decidedBy: status.decidedBy } : {}),
+    ...(red && reason ? { summary: reason.summary, cause: reason.cause } : {}),
     notice: row.notice,
-    fixes: red ? fixesOf(row, status, layout) : [],
+    fixes: red ? fixesOf(row, status, context) : [],
   }
 }
 

@@ -39,9 +39,18 @@ const remedies: Record<Reason, Remedy> = {
   unreachable: 'reach',
 }
 
+export interface FixContext {
+  layout: Layout | undefined
+  dir: string
+  /** The mesh's clock: what is issued must be valid by it. */
+  clockOffsetMs?: number
+}
+
 /** Commands and, where no command can know it, a sentence that begins with `#`. */
-export function fixesOf(row: Connection, status: ConnectionStatus, layout: Layout | undefined): string[] {
-  const dir = layout?.dir ?? '.trustplane'
+export function fixesOf(row: Connection, status: ConnectionStatus, context: FixContext): string[] {
+  const { layout, clockOffsetMs = 0 } = context
+  const offset = clockOffsetMs === 0 ? '' : ` --clock-offset ${Math.round(clockOffsetMs / 1000)}s`
+  const dir = `${context.dir}${offset}`
   const reason = status.reason ?? 'unreachable'
   const refusedBy = status.refusedBy ?? 'client'
   const culprit = refusedBy === 'client' ? row.serverCertificate : row.clientCertificate
@@ -49,11 +58,14 @@ export function fixesOf(row: Connection, status: ConnectionStatus, layout: Layou
   const trust = refusedBy === 'client' ? row.clientTrust : row.serverTrust
   switch (remedies[reason]) {
     case 'renew':
+      if (isIssuer(status, refusedBy)) {
+        return ['# the certificate itself is within its dates, an authority above it is not: a CA needs a rotation']
+      }
       return culprit ? [`trustplane pki renew ${culprit.name} --dir ${dir}`, ...restartHint(owner)] : []
     case 'reissue':
       return [
         ...(reason === 'unknown-authority' && trust ? [bundleHint(refusedBy, row, status, trust)] : []),
-        ...(culprit ? reissue(culprit, layout, dir, owner) : []),
+        ...(culprit ? reissue(culprit, layout, context.dir, offset, owner) : []),
       ]
     case 'bundle':
       return [
@@ -63,13 +75,21 @@ export function fixesOf(row: Connection, status: ConnectionStatus, layout: Layou
     case 'settings':
       return [`# let both ends have a version and a suite in common: --tls-min-version, --tls-cipher-suites`]
     case 'reach':
-      return [`trustplane logs ${row.to} --tail 20 --dir ${dir}`, `trustplane logs ${row.from} --tail 20 --dir ${dir}`]
+      return [row.to, row.from].map(name => `trustplane logs ${name} --tail 20 --dir ${context.dir}`)
   }
 }
 
-function reissue(culprit: Decided, layout: Layout | undefined, dir: string, owner: string): string[] {
+function reissue(culprit: Decided, layout: Layout | undefined, dir: string, offset: string, owner: string): string[] {
   const files = layout ? filesOf(layout, culprit).map(file => `${dir}/${file}`) : [`${dir}/…`]
-  return [`rm ${files.join(' ')}`, `trustplane pki init --dir ${dir}`, ...restartHint(owner)]
+  return [`rm ${files.join(' ')}`, `trustplane pki init --dir ${dir}${offset}`, ...restartHint(owner)]
+}
+
+/** Go names the date of whichever certificate of the chain is past it; the leaf that was shown may be well. */
+function isIssuer(status: ConnectionStatus, refusedBy: End): boolean {
+  const leaf = (refusedBy === 'client' ? status.client : status.server)?.peer?.[0]
+  const now = status.time ?? ''
+  const isWithin = leaf !== undefined && leaf.notBefore <= now && now <= leaf.notAfter
+  return isWithin && (status.reason === 'expired' || status.reason === 'not-yet-valid')
 }
 
 function filesOf(layout: Layout, { name, flag }: Decided): string[] {

@@ -2,36 +2,12 @@
 import { componentNames } from '#components/component.ts'
 import { connections } from '#mesh/connections.ts'
 import { trustSlotNames } from '#pki/trust-slots.ts'
-import type { Reason } from '#x509/reasons.ts'
+import { reasons } from '#x509/reasons.ts'
 import type { Attribute } from './faults/fault.ts'
 import { faults } from './faults/index.ts'
 import { steps } from './steps.ts'
 
 type Schema = Record<string, unknown>
-
-const reasonNames = [
-  'unknown-authority',
-  'expired',
-  'not-yet-valid',
-  'name-mismatch',
-  'no-san',
-  'wrong-usage',
-  'not-a-ca',
-  'path-length',
-  'name-constraint',
-  'weak-signature',
-  'weak-key',
-  'unhandled-extension',
-  'malformed',
-  'revoked',
-  'no-certificate',
-  'key-mismatch',
-  'protocol-version',
-  'cipher-mismatch',
-  'unauthorized',
-  'forbidden',
-  'unreachable',
-] as const satisfies readonly Reason[]
 
 /** `a -> b`, and with `*` at either end: what `expect` may name. */
 export function expectKeys(): string[] {
@@ -121,7 +97,7 @@ const expectationSchema: Schema = {
         enum: ['tls', 'authentication', 'authorization'],
         description: 'Inside the handshake, by 401, or by 403.',
       },
-      reason: { enum: reasonNames, description: 'Why, as `trustplane explain` lists them.' },
+      reason: { enum: reasons.map(({ reason }) => reason), description: 'Why, as `trustplane explain` lists them.' },
       words: object(
         {
           client: text('A part of what the client says.'),

@@ -5,7 +5,9 @@ import { connectionNames, connections } from '#mesh/connections.ts'
 import { type EndExplanation, type Explanation, explain } from '#mesh/explain.ts'
 import { openLayout } from '#mesh/open.ts'
 import { ownersOf } from '#mesh/owners.ts'
+import { readState } from '#mesh/state.ts'
 import { readStatus } from '#mesh/status.ts'
+import { reasons } from '#x509/reasons.ts'
 import { createCommand, onRun } from '../command.ts'
 import { isRed } from '../connection-table.ts'
 import type { Io } from '../io.ts'
@@ -16,24 +18,30 @@ import { rowsOf } from './probe.ts'
 export function build(io?: Io): Command {
   const command = createCommand({
     name: 'explain',
-    summary: 'both sides of a connection, what people notice and what mends it; or an error code',
+    summary: 'both sides of a connection, and what mends it; or a reason, or an error code',
     formats: ['table', 'json', 'yaml'],
     examples: [
       { does: 'Why does the apiserver get nothing from etcd?', line: 'trustplane explain kube-apiserver etcd' },
       { does: 'Everything that is refused now', line: 'trustplane explain' },
+      { does: 'What a reason means', line: 'trustplane explain unknown-authority' },
       { does: 'What an error code means', line: 'trustplane explain TP_PORT_IN_USE' },
     ],
   })
-    .argument('[from]', 'who dials; or an error code')
+    .argument('[from]', 'who dials; or a reason, or an error code')
     .argument('[to]', 'whom')
   return onRun(command, io, async ([from, to], { io, options, style, say }) => {
     if (from?.startsWith('TP')) return explainCode(io, from, options.output)
+    const reason = reasons.find(one => one.reason === from)
+    if (reason) return explainReason(io, reason, options.output)
     const rows = from === undefined ? connections : rowsOf(from.replace(/ ->.*$/, ''), to ?? /-> (.*)$/.exec(from)?.[1])
     const layout = await openLayout(options.dir).catch(() => undefined)
+    const clockOffsetMs = readState(options.dir)?.clockOffsetMs ?? 0
     const statuses = readStatus(options.dir, layout ? { ownerOf: ownersOf(layout) } : {})
     const chosen = rows.flatMap(row => {
       const status = statuses.find(one => one.from === row.from && one.to === row.to)!
-      return from !== undefined || isRed(status) ? [explain(row, status, layout)] : []
+      return from !== undefined || isRed(status)
+        ? [explain(row, status, { layout, dir: options.dir, clockOffsetMs })]
+        : []
     })
     if (options.output !== 'table') {
       await printDocument(io, 'ExplanationList', { items: chosen }, options.output as 'json' | 'yaml')
@@ -58,6 +66,8 @@ function render(one: Explanation, style: Style): string {
     renderEnd('server', one.server, line),
     line('on the wire', one.wire),
     line('decided by', one.decidedBy),
+    line('what happened', one.summary),
+    line('usual cause', one.cause),
     isRed(status) ? line('people notice', one.notice) : '',
     ...one.fixes.map((fix, index) => line(index === 0 ? 'what mends it' : '', fix)),
   ].join('')
@@ -84,6 +94,22 @@ function renderEnd(
     line('  for the name', one.name),
     line('  says', one.says),
   ].join('')
+}
+
+async function explainReason(io: Io, reason: (typeof reasons)[number], format: string): Promise<number> {
+  if (format !== 'table') {
+    await printDocument(io, 'Reason', reason, format as 'json' | 'yaml')
+    return exitCodes.ok
+  }
+  const { summary, cause, fix, texts } = reason
+  const words = texts['go1.24']
+    .map(text => `                   ${text}\n`)
+    .join('')
+    .trimStart()
+  io.stdout.write(
+    `${reason.reason}: ${summary}\n  words            ${words || '–\n'}  usual cause      ${cause}\n  fix              ${fix}\n`,
+  )
+  return exitCodes.ok
 }
 
 async function explainCode(io: Io, code: string, format: string): Promise<number> {

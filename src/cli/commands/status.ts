@@ -1,13 +1,13 @@
 /** `trustplane status`: what both ends of every connection last saw. */
 import { type Command, Option } from 'commander'
 import { exitCodes, messageOf } from '#errors.ts'
-import { openMesh } from '#mesh/open.ts'
+import { openLayout } from '#mesh/open.ts'
 import { ownersOf } from '#mesh/owners.ts'
 import { watchRecords } from '#mesh/records.ts'
-import { apiVersion } from '#mesh/state.ts'
+import { apiVersion, isAlive, type MeshState, readState } from '#mesh/state.ts'
 import { type ConnectionStatus, readStatus } from '#mesh/status.ts'
 import { type ActionContext, createCommand, onRun } from '../command.ts'
-import { connectionColumns, isRed, summaryOf } from '../connection-table.ts'
+import { componentLine, connectionColumns, isRed, summaryOf } from '../connection-table.ts'
 import type { Io } from '../io.ts'
 import { print } from '../output.ts'
 import { onInterrupt } from '../signals.ts'
@@ -35,45 +35,61 @@ export function build(io?: Io): Command {
   return onRun<StatusOptions>(command, io, async (_, context) => {
     const read = await reader(context)
     if (context.options.watch) return follow(read, context)
-    const rows = read()
-    await show(rows, context)
-    return rows.some(isRed) ? exitCodes.findings : exitCodes.ok
+    const seen = read()
+    await show(seen, context)
+    return seen.rows.some(isRed) ? exitCodes.findings : exitCodes.ok
   })
 }
 
-async function reader({ options, say }: ActionContext<StatusOptions>): Promise<() => ConnectionStatus[]> {
-  const mesh = await openMesh(options.dir).catch(error => {
+interface Seen {
+  rows: ConnectionStatus[]
+  /** What `trustplane up` started here, if it did. */
+  state: MeshState | undefined
+}
+
+async function reader({ options, say }: ActionContext<StatusOptions>): Promise<() => Seen> {
+  const layout = await openLayout(options.dir).catch(error => {
     say(`! what the plan says is unknown: ${messageOf(error)}`)
     return undefined
   })
-  const ownerOf = mesh && ownersOf(mesh.layout)
-  return () =>
-    readStatus(options.dir, {
-      ...(ownerOf ? { ownerOf } : {}),
-      ...(mesh ? { since: mesh.state.startedAt } : {}),
-    })
+  const ownerOf = layout && ownersOf(layout)
+  return () => {
+    const state = readState(options.dir)
+    const since = state && { since: state.startedAt }
+    return { state, rows: readStatus(options.dir, { ...(ownerOf ? { ownerOf } : {}), ...since }) }
+  }
 }
 
-async function show(rows: readonly ConnectionStatus[], { io, options, style, say }: ActionContext<StatusOptions>) {
+async function show({ rows, state }: Seen, { io, options, style, say }: ActionContext<StatusOptions>) {
+  const columns = connectionColumns(style, nowOf(state))
+  const components = state && { components: state.components }
   await print(
     io,
-    { kind: 'ConnectionList', document: { items: rows }, rows, columns: connectionColumns(style, new Date()) },
+    { kind: 'ConnectionList', document: { items: rows, ...components }, rows, columns },
     { format: options.output, headers: options.headers },
   )
   if (options.output === 'json' || options.output === 'yaml') return
+  if (state && !isAlive(state.launcher)) say(`${style.symbol('warn')} the launcher has died: this is how it was before`)
+  for (const component of state?.components ?? []) {
+    if (component.state !== 'running') say(componentLine(style, component))
+  }
   say(summaryOf(rows, style))
+  const dir = options.dir === '.trustplane' ? '' : ` --dir ${options.dir}`
   const first = rows.find(isRed)
-  if (first) say(`  next: trustplane explain ${first.from} ${first.to}`)
-  if (rows.every(row => row.outcome === 'unknown')) say('  next: trustplane up, or trustplane probe')
+  if (first) say(`  next: trustplane explain ${first.from} ${first.to}${dir}`)
+  if (rows.every(row => row.outcome === 'unknown')) say(`  next: trustplane up${dir}`)
 }
 
+const nowOf = (state: MeshState | undefined) => new Date(Date.now() + (state?.clockOffsetMs ?? 0))
+
 /** Whenever a record was written. On a terminal the table is drawn anew; otherwise a changed row is a line. */
-async function follow(read: () => ConnectionStatus[], context: ActionContext<StatusOptions>): Promise<number> {
+async function follow(read: () => Seen, context: ActionContext<StatusOptions>): Promise<number> {
   const { io, options, style } = context
   const seen = new Map<string, string>()
   const redraw = io.interactive && options.output !== 'json' && options.output !== 'yaml'
   const look = async () => {
-    const rows = read()
+    const seenNow = read()
+    const { rows, state } = seenNow
     const changed = rows.filter(row => {
       const key = `${row.from} ${row.to}`
       const now = `${row.outcome} ${row.refusedBy} ${row.layer} ${row.reason}`
@@ -83,11 +99,11 @@ async function follow(read: () => ConnectionStatus[], context: ActionContext<Sta
     })
     if (redraw) {
       io.stdout.write('\x1b[H\x1b[2J')
-      await show(rows, context)
+      await show(seenNow, context)
     } else if (options.output === 'json' || options.output === 'yaml') {
       for (const row of changed) io.stdout.write(`${JSON.stringify({ apiVersion, kind: 'Connection', ...row })}\n`)
     } else {
-      const columns = connectionColumns(style, new Date()).filter(column => !column.wide)
+      const columns = connectionColumns(style, nowOf(state)).filter(column => !column.wide)
       for (const row of changed) io.stdout.write(`${columns.map(column => column.value(row)).join('   ')}\n`)
     }
   }
