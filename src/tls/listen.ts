@@ -82,6 +82,7 @@ class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
       this.#server.listen({ host, port }, () => {
         this.#server.off('error', reject)
         this.#acceptor.port = this.address.port
+        this.emit('listening')
         resolve()
       })
     })
@@ -97,7 +98,10 @@ class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
   close(): Promise<void> {
     this.#acceptor.closing = true
     return new Promise(resolve => {
-      this.#server.close(() => resolve())
+      this.#server.close(() => {
+        this.emit('close')
+        resolve()
+      })
       for (const raw of this.#pending) raw.destroy()
       this.closeConnections()
     })

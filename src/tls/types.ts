@@ -195,6 +195,8 @@ export interface ListenerEvents {
   /** A handshake that ended well. The socket is this listener's to end. */
   connection: [socket: TLSSocket, peer: Peer]
   refused: [refusal: Refusal]
+  listening: []
+  close: []
 }
 
 export interface DialOptions extends Common {

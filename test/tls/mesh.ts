@@ -82,11 +82,13 @@ export type ListenerSettings = Partial<ListenOptions> & {
   cert?: Issued
   trusts?: string
   serve?: (listener: TlsListener) => FastifyInstance
+  /** False: the test starts it itself. */
+  listens?: boolean
 }
 
 /** A listener on a free port of 127.0.0.1 that is closed with the test. */
 export async function startListener(t: Teardown, pki: Pki, settings: ListenerSettings = {}) {
-  const { cert = pki.server, trusts = pki.ca.cert, serve, ...options } = settings
+  const { cert = pki.server, trusts = pki.ca.cert, serve, listens = true, ...options } = settings
   const records = memoryRecords()
   const identity = memoryIdentity(cert.cert, cert.key, 'server.crt')
   const clientCa = memoryBundle(trusts, 'ca.crt')
@@ -104,8 +106,10 @@ export async function startListener(t: Teardown, pki: Pki, settings: ListenerSet
     ...options,
   })
   const app = serve?.(listener)
-  await app?.ready()
-  await listener.listen()
+  if (listens) {
+    await app?.ready()
+    await listener.listen()
+  }
   t.teardown(async () => {
     await app?.close()
     await listener.close()

@@ -37,3 +37,32 @@ for (const http2 of [false, true]) {
     t.match(records.records[0]!.handshake, /^[0-9a-f]{64}$/)
   })
 }
+
+t.test('fastify may do the listening, and its close ends the listener', async t => {
+  const { listener, app } = await startListener(t, pki, {
+    listens: false,
+    serve: listener =>
+      fastify({ serverFactory: serverFactory(listener, { http2: true }), forceCloseConnections: true }),
+  })
+  app?.get('/', async () => 'ok')
+  const url = await app?.listen({ host: '127.0.0.1', port: 0 })
+  t.match(url, `127.0.0.1:${listener.address.port}`)
+  const { dialer } = dialerTo(t, pki)
+  const { body } = await request(`https://127.0.0.1:${listener.address.port}/`, { dispatcher: dialer.agent })
+  t.equal(await body.text(), 'ok')
+  await app?.close()
+  t.match(
+    await dialerTo(t, pki)
+      .dialer.connect({ host: '127.0.0.1', port: listener.address.port })
+      .catch(e => e),
+    {
+      name: 'UnreachableError',
+    },
+  )
+})
+
+t.test('a port that is taken is an error of whoever listens', async t => {
+  const { listener } = await startListener(t, pki)
+  const { listener: second } = await startListener(t, pki, { listens: false, port: listener.address.port })
+  await t.rejects(second.listen(), { code: 'EADDRINUSE' } as unknown as Error)
+})
