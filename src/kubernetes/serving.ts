@@ -119,6 +119,12 @@ export async function createSecureServer(options: SecureServerOptions): Promise<
     bodyLimit: options.bodyLimit ?? bodyLimitBytes,
     routerOptions: { maxParamLength: 1024 },
     exposeHeadRoutes: false,
+    // A path that cannot be decoded: net/http's answer.
+    frameworkErrors: (_error, _request, reply) =>
+      void (reply as FastifyReply)
+        .code(400)
+        .header('content-type', 'text/plain; charset=utf-8')
+        .send('400 Bad Request'),
     // net/http's badRequestError
     clientErrorHandler(error, socket) {
       log.info('http: bad request', { err: error.message }, 4)

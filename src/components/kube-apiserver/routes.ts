@@ -55,7 +55,7 @@ async function serve(request: FastifyRequest, reply: FastifyReply, options: Rout
     if (document) return reply.header('content-type', 'application/json').send(`${JSON.stringify(document)}\n`)
     return reply.callNotFound()
   }
-  const handle = handlerFor(definition, info.verb, info.subresource)
+  const handle = handlerFor(definition, info)
   if (!handle) return reply.callNotFound()
   const asked = apiRequest(request, reply, definition)
   try {

@@ -1,6 +1,6 @@
 /** …/status: takes the status, and leaves the rest as it is. */
 import type { Unstructured } from '#kubernetes/types.ts'
-import { readBody } from '../verbs/body.ts'
+import { readObject } from '../verbs/field-validation.ts'
 import { matchUrl } from '../verbs/metadata.ts'
 import { patchedBy } from '../verbs/patch.ts'
 import type { Handler } from '../verbs/types.ts'
@@ -18,7 +18,7 @@ export const takeStatus: Take = (object, old) => {
 export const updateWith =
   (take: Take, validate?: (object: Unstructured, old: Unstructured) => void): Handler =>
   async (api, request) => {
-    const object = await readBody(request.body, request.contentType, request.definition)
+    const object = await readObject(request)
     matchUrl(object, request)
     return change(api, request, { make: () => structuredClone(object), take, ...(validate ? { validate } : {}) })
   }

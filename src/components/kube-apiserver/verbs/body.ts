@@ -18,9 +18,15 @@ export const mediaType = (contentType: string) =>
 
 /**
  * Reads the body as an object of `expected` kind; kind and apiVersion may be missing in it.
+ * @param unknown gets the paths of fields that the kind does not have; they are not in what is returned
  * @throws StatusError 400, 415
  */
-export async function readBody(body: Buffer, contentType: string, expected: Expected): Promise<Unstructured> {
+export async function readBody(
+  body: Buffer,
+  contentType: string,
+  expected: Expected,
+  unknown: string[] = [],
+): Promise<Unstructured> {
   const object = await parseBody(body, contentType, expected)
   if (object === null || typeof object !== 'object' || Array.isArray(object)) {
     throw unrecognized(
@@ -39,10 +45,11 @@ export async function readBody(body: Buffer, contentType: string, expected: Expe
       `${kind} in version ${JSON.stringify(version.split('/').at(-1))} cannot be handled as a ${expected.kind}: no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(version)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
     )
   }
-  found.kind = expected.kind
-  found.apiVersion = apiVersion
-  if (found.metadata === undefined || found.metadata === null || typeof found.metadata !== 'object') found.metadata = {}
-  return found
+  // The schema is large: it is loaded by the first body, and not at start.
+  const { conform } = await import('../schema/conform.ts')
+  unknown.push(...conform(found, expected))
+  const { kind: _, apiVersion: __, metadata = {}, ...rest } = found
+  return { kind: expected.kind, apiVersion, metadata, ...rest }
 }
 
 async function parseBody(body: Buffer, contentType: string, expected: Expected): Promise<unknown> {

@@ -1,8 +1,7 @@
 /** create: rest.Create. */
 import { alreadyExists, badRequest, conflict } from '#kubernetes/status.ts'
 import type { Unstructured } from '#kubernetes/types.ts'
-import { readBody } from './body.ts'
-import { checkFields } from './field-validation.ts'
+import { readObject } from './field-validation.ts'
 import { keyFor } from './keys.ts'
 import { trackUpdate } from './managers.ts'
 import { check, matchUrl, metadataErrors, prepareNew } from './metadata.ts'
@@ -11,13 +10,11 @@ import type { Api, ApiRequest, Handler } from './types.ts'
 export const isDryRun = (query: URLSearchParams) => query.getAll('dryRun').includes('All')
 
 export const create: Handler = async (api, request) => {
-  const { definition, info, body, contentType } = request
-  const object = await readBody(body, contentType, definition)
-  await checkFields(object, request)
+  const object = await readObject(request)
   matchUrl(object, request)
   if (object.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created')
   await trackUpdate(object, undefined, request, api.clock.now())
-  const stored = await createObject(api, { ...request, info }, object)
+  const stored = await createObject(api, request, object)
   return { code: 201, object: stored }
 }
 

@@ -29,14 +29,23 @@ export async function deleteOptions({ body, contentType, query }: ApiRequest): P
     const kind = { kind: 'DeleteOptions', group: '', version: 'v1' }
     if (mediaType(contentType) !== 'application/json')
       return (await readBody(body, contentType, kind)) as unknown as DeleteOptions
-    const { apiVersion: _, ...rest } = JSON.parse(body.toString('utf8') || '{}') as Record<string, unknown>
-    return (await readBody(Buffer.from(JSON.stringify(rest)), '', kind)) as unknown as DeleteOptions
+    return (await readBody(withoutVersion(body), contentType, kind)) as unknown as DeleteOptions
   }
   const seconds = query.get('gracePeriodSeconds')
   const policy = query.get('propagationPolicy') as DeleteOptions['propagationPolicy'] | null
   return {
     ...(seconds ? { gracePeriodSeconds: Number(seconds) } : {}),
     ...(policy ? { propagationPolicy: policy } : {}),
+  }
+}
+
+/** What is no JSON is left to `readBody` to complain of. */
+function withoutVersion(body: Buffer): Buffer {
+  try {
+    const { apiVersion: _, ...rest } = JSON.parse(body.toString('utf8')) as Record<string, unknown>
+    return Buffer.from(JSON.stringify(rest))
+  } catch {
+    return body
   }
 }
 

@@ -100,7 +100,7 @@ const encodeContinue = (revision: number, key: string, prefix: string) =>
 
 /** What resourceVersion, resourceVersionMatch, limit and continue ask for. */
 async function pointOf(api: Api, { definition, info, query }: ApiRequest): Promise<ListPoint> {
-  const limit = Number(query.get('limit') ?? 0)
+  const limit = wholeNumber(query.get('limit') ?? '0')
   const token = query.get('continue')
   const asked = query.get('resourceVersion') ?? ''
   const match = query.get('resourceVersionMatch')
@@ -125,6 +125,11 @@ async function pointOf(api: Api, { definition, info, query }: ApiRequest): Promi
     if (revision > current) throw tooLargeResourceVersion(revision, current)
   }
   return limited
+}
+
+function wholeNumber(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text)
+  throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
 }
 
 export const list: Handler = async (api, request): Promise<Answer> => {

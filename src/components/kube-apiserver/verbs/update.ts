@@ -2,9 +2,8 @@
 import { methodNotAllowed, notFound } from '#kubernetes/status.ts'
 import type { Unstructured } from '#kubernetes/types.ts'
 import type { ResourceDefinition } from '../resources/types.ts'
-import { readBody } from './body.ts'
 import { createObject, isDryRun } from './create.ts'
-import { checkFields } from './field-validation.ts'
+import { readObject } from './field-validation.ts'
 import { keyOfRequest } from './keys.ts'
 import { trackUpdate } from './managers.ts'
 import {
@@ -36,9 +35,8 @@ export interface Change {
 }
 
 export const update: Handler = async (api, request) => {
-  const { definition, body, contentType } = request
-  const object = await readBody(body, contentType, definition)
-  await checkFields(object, request)
+  const { definition } = request
+  const object = await readObject(request)
   matchUrl(object, request)
   if (createsOnUpdate.has(definition.kind)) {
     const key = keyOfRequest(definition, request.info)

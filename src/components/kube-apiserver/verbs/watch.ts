@@ -13,6 +13,9 @@ import type { Answer, Api, ApiRequest, Handler } from './types.ts'
 
 const bookmarkEveryMs = 60_000
 
+/** What may wait for a client. */
+const slowestBytes = 32 * 1024 * 1024
+
 /** `--min-request-timeout`: a watch without timeoutSeconds ends after 30 to 60 minutes. */
 const defaultTimeoutMs = () => (1800 + Math.random() * 1800) * 1000
 
@@ -128,7 +131,7 @@ class WatchStream {
         line = `{"type":"${type}","object":${JSON.stringify(event.object)}}\n`
         event.lines.set(type, line)
       }
-      this.out.push(line)
+      this.#push(line)
       return
     }
     const before = event.previous !== undefined && this.#wanted(event.previous)
@@ -147,7 +150,13 @@ class WatchStream {
       withColumns: this.#withColumns,
     })
     if (form.as === 'Table') this.#withColumns = false
-    this.out.push(`${JSON.stringify({ type, object: body })}\n`)
+    this.#push(`${JSON.stringify({ type, object: body })}\n`)
+  }
+
+  /** Who reads too slowly is cut off, and lists anew, as in the original. */
+  #push(line: string): void {
+    if (this.out.readableLength > slowestBytes) this.out.destroy()
+    else this.out.push(line)
   }
 
   #sendBookmark(annotations?: Record<string, string>): void {
