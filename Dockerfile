@@ -17,6 +17,8 @@ COPY bin bin
 COPY certs certs
 COPY scenarios scenarios
 COPY --from=build /build/dist dist
+# the schema of the API's types, read when somebody asks for OpenAPI
+COPY src/components/kube-apiserver/schema/types.json.gz src/components/kube-apiserver/schema/
 USER node
 ENTRYPOINT ["node", "/app/bin/trustplane.js"]
 CMD ["--help"]

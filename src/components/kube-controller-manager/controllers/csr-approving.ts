@@ -30,7 +30,7 @@ const recognizers: readonly Recognizer[] = [
   },
 ]
 
-export const isDecided = ({ status }: CertificateSigningRequest) =>
+const isDecided = ({ status }: CertificateSigningRequest) =>
   status?.conditions?.some(({ type }) => type === 'Approved' || type === 'Denied') ?? false
 
 export function createCsrApprovingController({ client, informers, log, clock }: ControllerContext): Controller {

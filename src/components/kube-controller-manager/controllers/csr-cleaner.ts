@@ -11,7 +11,7 @@ const decidedMs = hourMs
 const pendingMs = 24 * hourMs
 
 /** When it may go, in epoch milliseconds. */
-export function expiryOf({ metadata, status }: CertificateSigningRequest): number {
+function expiryOf({ metadata, status }: CertificateSigningRequest): number {
   const created = Date.parse(metadata.creationTimestamp ?? '')
   const decided = status?.conditions?.map(condition => Date.parse(condition.lastUpdateTime ?? '') || created) ?? []
   const byDecision = decided.length > 0 ? Math.max(...decided) + decidedMs : created + pendingMs
