@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { json } from './etcd-json-cases.ts'
-import { type Etcd, startBoth } from './etcd-servers.ts'
+import { type Etcd, startBoth, startRestored } from './etcd-servers.ts'
 import { program } from './programs.ts'
 
 t.setTimeout(300_000)
@@ -160,7 +160,43 @@ t.test('a real etcdctl gets the same answers from both', { skip: etcd.skip || et
   }
   // what snapshot save wrote: pages, and then a SHA-256 of them
   t.equal(readFileSync(states.ours.snapshot).length % 512, 32)
+  const status = (file: string) => etcdctlAlone(['snapshot', 'status', file, '-w', 'json'])
+  const revision = (json: string) => JSON.parse(json).revision
+  t.equal(revision(await status(states.ours.snapshot)), revision(await status(states.real.snapshot)))
 })
+
+t.test('a real etcd goes on from a snapshot of ours', { skip: etcd.skip || etcdctl.skip }, async t => {
+  const [, ours] = await startBoth(t, etcd.path)
+  const state = { lease: '', snapshot: join(tmpdir(), `trustplane-${process.pid}-restore.db`) }
+  t.teardown(() => rmSync(state.snapshot, { force: true }))
+  const tell = (line: string) => control(ours, run(line), state)
+  // more than one page of leaves, a value larger than a page, tombstones, leases
+  for (let i = 0; i < 40; i++) await ours.post('/v3/kv/put', put(`k${i}`, 'x'.repeat(i * 300)))
+  await tell('del k3')
+  await tell('lease grant 1000')
+  await tell('put leased v --lease=LEASE')
+  await tell('compaction 20')
+  await tell('snapshot save SNAPSHOT')
+  const restored = await startRestored(t, etcd.path, etcdctl.path, state.snapshot)
+  const contents = async (server: Etcd, revision: string) => {
+    const { text } = await server.post('/v3/kv/range', JSON.stringify({ key: 'AA==', range_end: 'AA==', revision }))
+    return JSON.parse(text).kvs
+  }
+  for (const revision of ['0', '20', '30', '42']) {
+    t.strictSame(await contents(restored, revision), await contents(ours, revision), `as of revision ${revision}`)
+  }
+  const id = String(BigInt(`0x${state.lease}`))
+  const { text } = await restored.post('/v3/lease/timetolive', JSON.stringify({ ID: id, keys: true }))
+  t.match(JSON.parse(text), { grantedTTL: '1000', keys: ['bGVhc2Vk'] })
+})
+
+const base64 = (text: string) => Buffer.from(text).toString('base64')
+const put = (key: string, value: string) => JSON.stringify({ key: base64(key), value: base64(value) })
+
+async function etcdctlAlone(args: readonly string[]): Promise<string> {
+  const child = spawn(etcdctl.path, args, { env: { PATH: process.env.PATH, ETCDCTL_API: '3' } })
+  return text(child.stdout)
+}
 
 t.test('the JSON gateway answers the same on both', { skip: etcd.skip }, async t => {
   const [real, ours] = await startBoth(t, etcd.path)

@@ -25,6 +25,25 @@ export interface Etcd {
   lines(path: string, body: string, count: number): Promise<string[]>
 }
 
+function speaking(url: string, dispatcher: Agent): Pick<Etcd, 'post' | 'lines'> {
+  const send = (path: string, body: string) => request(url + path, { dispatcher, method: 'POST', body })
+  return {
+    async post(path, body) {
+      const reply = await send(path, body)
+      return { status: reply.statusCode, text: await reply.body.text() }
+    },
+    async lines(path, body, count) {
+      const reply = await send(path, body)
+      let text = ''
+      for await (const chunk of reply.body) {
+        text += chunk
+        if (text.split('\n').length > count) break
+      }
+      return text.split('\n').slice(0, count)
+    },
+  }
+}
+
 /** The voice that the etcd on PATH has. */
 export function voiceOf(etcd: string): Voice {
   const { stdout } = spawnSync(etcd, ['--version'], { encoding: 'utf8' })
@@ -72,36 +91,12 @@ export async function startBoth(t: Test, etcd: string, dataDirs = true): Promise
     ]
     const ctl = [`--endpoints=${url}`]
     for (let i = 0; i < certificates.length; i += 2) ctl.push(`--${certificates[i]}=${file(certificates[i + 1]!)}`)
-    return {
-      name,
-      url,
-      ctl,
-      async post(path, body) {
-        const { statusCode: status, body: reply } = await request(url + path, {
-          dispatcher: agent,
-          method: 'POST',
-          body,
-        })
-        return { status, text: await reply.text() }
-      },
-      async lines(path, body, count) {
-        const { body: reply } = await request(url + path, { dispatcher: agent, method: 'POST', body })
-        let text = ''
-        for await (const chunk of reply) {
-          text += chunk
-          if (text.split('\n').length > count) break
-        }
-        return text.split('\n').slice(0, count)
-      },
-    }
+    return { name, url, ctl, ...speaking(url, agent) }
   }
 
   const [port, peer] = await freePorts()
   const child = spawn(etcd, flags('real', port, peer), { stdio: 'ignore' })
-  t.teardown(async () => {
-    child.kill('SIGKILL')
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  })
+  t.teardown(() => kill(child))
   const running = await component.start(flags('ours', 0, 0), {
     clock: systemClock,
     voice: voiceOf(etcd),
@@ -112,6 +107,36 @@ export async function startBoth(t: Test, etcd: string, dataDirs = true): Promise
   const real = of('real', port)
   await serves(real, child)
   return [real, of('ours', running.addresses.client!.port)]
+}
+
+/** A real etcd on what `etcdctl snapshot restore` makes of a snapshot; over plain HTTP. */
+export async function startRestored(t: Test, etcd: string, etcdctl: string, snapshot: string): Promise<Etcd> {
+  const dir = join(t.testdir(), 'restored')
+  const [port, peer] = await freePorts()
+  const peerUrl = `http://127.0.0.1:${peer}`
+  const url = `http://127.0.0.1:${port}`
+  const same = [
+    `--data-dir=${dir}`,
+    '--name=n1',
+    `--initial-cluster=n1=${peerUrl}`,
+    `--initial-advertise-peer-urls=${peerUrl}`,
+  ]
+  const restore = spawnSync(etcdctl, ['snapshot', 'restore', snapshot, ...same], {
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, ETCDCTL_API: '3' },
+  })
+  if (restore.status !== 0) throw new Error(restore.stderr)
+  const urls = [`--listen-client-urls=${url}`, `--advertise-client-urls=${url}`, `--listen-peer-urls=${peerUrl}`]
+  const child = spawn(etcd, [...same, ...urls], { stdio: 'ignore' })
+  t.teardown(() => kill(child))
+  const server: Etcd = { name: 'real', url, ctl: [`--endpoints=${url}`], ...speaking(url, new Agent()) }
+  await serves(server, child)
+  return server
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  child.kill('SIGKILL')
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
 }
 
 async function serves(etcd: Etcd, child: ChildProcess): Promise<void> {

@@ -1,4 +1,5 @@
 /** The gateway's paths that stream: requests as JSON values one after the other, responses as `{"result":…}` lines. */
+import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { EtcdError, grpcCodes } from '../errors.ts'
 import type { EtcdServer } from '../etcd-server.ts'
@@ -33,6 +34,23 @@ export function streamPaths(server: EtcdServer, replies: Replies): Record<string
           endWith(response, replies, error)
         },
       })
+    },
+
+    '/maintenance/snapshot': (request, response) => {
+      request.resume()
+      const out = resultLines(response, replies)
+      const send = async () => {
+        // with it comes the protobuf code, which nothing else of the gateway needs
+        const { snapshotChunks } = await import('../snapshot/chunks.ts')
+        for (const { remaining, blob } of snapshotChunks(server)) {
+          const bytes = `"blob":"${blob.toString('base64')}"`
+          const hasRoom = out(remaining > 0 ? `{"remaining_bytes":"${remaining}",${bytes}}` : `{${bytes}}`)
+          if (!hasRoom) await once(response, 'drain')
+        }
+        response.end()
+      }
+      // the client went away
+      send().catch(() => response.destroy())
     },
 
     '/lease/keepalive': (request, response) => {

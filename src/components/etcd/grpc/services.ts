@@ -1,11 +1,10 @@
 /** etcd's gRPC services on an EtcdServer. */
-import { createHash } from 'node:crypto'
 import { type Code, ConnectError, type ConnectRouter } from '@connectrpc/connect'
 import { EtcdError, type EtcdErrorName, etcdError, grpcCodes } from '../errors.ts'
 import type { EtcdServer } from '../etcd-server.ts'
 import * as pb from '../gen/etcdserverpb/rpc_pb.ts'
 import { hashKv } from '../hash.ts'
-import { snapshotFile } from '../snapshot-file.ts'
+import { snapshotChunks } from '../snapshot/chunks.ts'
 import type { WatchResponse } from '../types.ts'
 import type { WatchStream } from '../watch.ts'
 import * as convert from './convert.ts'
@@ -26,8 +25,6 @@ function asConnectError(error: unknown): unknown {
 
 /** Of a watch stream's responses that wait to be sent, so many are kept; then the watches fall behind until they are gone. */
 const waitingResponses = 16
-
-const snapshotChunk = 32 * 1024
 
 export function registerServices(router: ConnectRouter, server: EtcdServer): void {
   const { store, leases, cluster } = server
@@ -147,12 +144,8 @@ export function registerServices(router: ConnectRouter, server: EtcdServer): voi
         return { ...bare(), hash, compactRevision: BigInt(store.compactRevision || -1) }
       }),
     async *snapshot() {
-      const file = snapshotFile(server)
-      const chunks = [...slices(file), createHash('sha256').update(file).digest()]
-      let remaining = file.length
-      for (const chunk of chunks) {
-        remaining = Math.max(0, remaining - chunk.length)
-        yield { remainingBytes: BigInt(remaining), blob: new Uint8Array(chunk) }
+      for (const { remaining, blob } of snapshotChunks(server)) {
+        yield { remainingBytes: BigInt(remaining), blob: new Uint8Array(blob) }
       }
     },
     moveLeader: ({ targetID }) =>
@@ -181,8 +174,4 @@ export function registerServices(router: ConnectRouter, server: EtcdServer): voi
     roleGrantPermission: refuse('roleNotFound'),
     roleRevokePermission: refuse('roleNotFound'),
   })
-}
-
-function* slices(file: Buffer): Generator<Buffer> {
-  for (let at = 0; at < file.length; at += snapshotChunk) yield file.subarray(at, at + snapshotChunk)
 }
