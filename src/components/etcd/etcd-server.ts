@@ -4,7 +4,7 @@
  * durable is never applied, so nothing that was read can be lost, and a full disk leaves the reads alone.
  */
 import type { ClusterInfo } from './cluster.ts'
-import { etcdError } from './errors.ts'
+import { EtcdError, etcdError, grpcCodes } from './errors.ts'
 import type { Entry, Journal, SnapshotData } from './journal.ts'
 import { Leases } from './leases.ts'
 import { Store } from './store.ts'
@@ -21,7 +21,7 @@ import type {
   TxnRequest,
   TxnResponse,
 } from './types.ts'
-import { Watches } from './watch.ts'
+import { type Send, Watches, type WatchStream } from './watch.ts'
 
 export interface ServerOptions {
   cluster: ClusterInfo
@@ -119,6 +119,7 @@ export class EtcdServer {
   // KV
 
   range(request: RangeRequest): RangeResponse {
+    this.#mustLead()
     checkRange(request)
     this.counts.range++
     return this.store.range(request)
@@ -137,7 +138,10 @@ export class EtcdServer {
 
   txn(request: TxnRequest): Answer<TxnResponse> {
     checkTxn(request, this.options.maxTxnOps)
-    if (isReadOnly(request)) return this.store.txn(request)
+    if (isReadOnly(request)) {
+      this.#mustLead()
+      return this.store.txn(request)
+    }
     this.#checkSize(txnBytes(request))
     return this.#propose({ txn: request }, hasPut(request))
   }
@@ -155,6 +159,19 @@ export class EtcdServer {
 
   leaseRevoke(id: bigint): Answer<void> {
     return this.#propose({ leaseRevoke: { id } })
+  }
+
+  /** @returns the TTL in seconds; 0 when there is no such lease */
+  keepAlive(id: bigint): number {
+    this.#mustLead()
+    return this.leases.keepAlive(id)
+  }
+
+  // watches
+
+  watch(send: Send): WatchStream {
+    this.#mustLead()
+    return this.watches.open(send)
   }
 
   // alarms
@@ -196,12 +213,25 @@ export class EtcdServer {
     return Math.max(20_480, Math.ceil(this.store.size / 4096) * 4096)
   }
 
+  /** Other members hold no data: what they would answer is not what the leader would. */
+  #mustLead(): void {
+    const { leader, self, members } = this.cluster
+    if (leader === self.id) return
+    const { name, clientUrls } = members.find(({ id }) => id === leader)!
+    const where = clientUrls.length > 0 ? `${name} at ${clientUrls.join(', ')}` : name
+    throw new EtcdError(
+      grpcCodes.unavailable,
+      `etcdserver: no leader (this member of the stand-in holds no data: ask ${where})`,
+    )
+  }
+
   #checkSize(bytes: number): void {
     if (bytes > this.options.maxRequestBytes) throw etcdError('requestTooLarge')
   }
 
   /** @param grows it takes space, so it is refused while there is none */
   #propose<T>(entry: Entry, grows = false): Answer<T> {
+    this.#mustLead()
     if (grows) {
       if (!this.noSpace && this.store.size > this.options.quotaBytes) this.noSpace = true
       if (this.noSpace) throw etcdError('noSpace')

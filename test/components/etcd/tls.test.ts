@@ -265,6 +265,11 @@ t.test('members dial each other over peer TLS, and say who is there', async t =>
       { name: 'm1', peerURLs: [url(1)], clientURLs: ['https://127.0.0.1:4001'] },
     ],
   )
+  t.match(await one.post(...range), {
+    status: 503,
+    json: { code: 14, message: /ask m0 at https:\/\/127\.0\.0\.1:4000/ },
+  })
+  t.match(await one.post('/v3/watch', { create_request: range[1] }), { status: 503 })
   const peer = client(t, pki, ports[0]!, 'peer')
   t.match(await peer.get('/raft/probing'), { json: { OK: true } })
   t.match(await peer.get('/version'), { status: 200 })

@@ -77,7 +77,11 @@ export class Gateway {
     stream?: Stream,
   ): void {
     if (!unary) {
-      stream!(request, response)
+      try {
+        stream!(request, response)
+      } catch (error) {
+        this.#fail(request, response, asEtcdError(error))
+      }
       return
     }
     let body = ''

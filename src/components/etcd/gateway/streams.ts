@@ -19,7 +19,7 @@ export function streamPaths(server: EtcdServer, replies: Replies): Record<string
   return {
     '/watch': (request, response) => {
       const out = resultLines(response, replies)
-      const stream = server.watches.open(message => out(encodeWatch(message, header)))
+      const stream = server.watch(message => out(encodeWatch(message, header)))
       response.on('drain', () => stream.resume())
       response.on('close', () => stream.close())
       eachValue<WatchRequest>(request, schemas.watchRequest, {
@@ -57,7 +57,7 @@ export function streamPaths(server: EtcdServer, replies: Replies): Record<string
       const out = resultLines(response, replies)
       eachValue<{ id?: bigint }>(request, schemas.leaseRequest, {
         value: ({ id = 0n }) => {
-          const ttl = server.leases.keepAlive(id)
+          const ttl = server.keepAlive(id)
           out(`{"header":${header(server.store.revision)},"ID":"${id}"${ttl > 0 ? `,"TTL":"${ttl}"` : ''}}`)
         },
         end: () => response.end(),
@@ -80,6 +80,9 @@ function endWith(response: ServerResponse, replies: Replies, error: EtcdError): 
   if (!response.headersSent) replies.json(response, 500, errorBody(error, replies.voice))
   else response.end()
 }
+
+/** No request of a stream is as large. */
+const maxPending = 4 * 2 ** 20
 
 interface Handlers<T> {
   value(message: T): void
@@ -112,8 +115,10 @@ function eachValue<T>(request: IncomingMessage, schema: Schema, handlers: Handle
   }
   request.setEncoding('utf8')
   request.on('data', (chunk: string) => {
+    if (over) return
     pending += chunk
     drain(false)
+    if (pending.length > maxPending) fail('etcdserver: request is too large')
   })
   request.on('end', () => {
     drain(true)

@@ -54,10 +54,12 @@ export function registerServices(router: ConnectRouter, server: EtcdServer): voi
     async *watch(requests, context) {
       let stream: WatchStream | undefined
       const queue = new MessageQueue<WatchResponse>(() => stream?.resume())
-      stream = server.watches.open(response => {
-        queue.push(response)
-        return queue.length < waitingResponses
-      })
+      stream = await answering(() =>
+        server.watch(response => {
+          queue.push(response)
+          return queue.length < waitingResponses
+        }),
+      )
       const end = () => {
         stream.close()
         queue.end()
@@ -91,7 +93,10 @@ export function registerServices(router: ConnectRouter, server: EtcdServer): voi
         return bare()
       }),
     async *leaseKeepAlive(requests) {
-      for await (const { ID } of requests) yield { ...bare(), ID, TTL: BigInt(leases.keepAlive(ID)) }
+      for await (const { ID } of requests) {
+        const ttl = await answering(() => server.keepAlive(ID))
+        yield { ...bare(), ID, TTL: BigInt(ttl) }
+      }
     },
     leaseTimeToLive: ({ ID, keys }) => {
       const lease = leases.timeToLive(ID)
