@@ -2,8 +2,9 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-# without install scripts: the base image has Node 24 already, and prepare would build for a checkout
-RUN npm ci --ignore-scripts
+# Without install scripts: the base image has Node 24 already. Of the development dependencies only the bundler is needed.
+RUN npm ci --ignore-scripts --omit=dev \
+ && npm install --ignore-scripts --omit=dev --no-save "esbuild@$(node -p 'require("./package.json").devDependencies.esbuild')"
 COPY scripts scripts
 COPY tsconfig.json LICENSE ./
 COPY src src

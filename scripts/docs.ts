@@ -4,8 +4,9 @@
  * `npm run docs -- --check` only says what is not up to date (exit 1). test/docs.test.ts does the same.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { relative } from 'node:path'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { errorCodes, exitCodes } from '../src/errors.ts'
@@ -52,11 +53,34 @@ const blocks: Record<string, () => string> = {
       ['scenario', 'what happens'],
       yamlFiles('scenarios').map(file => [`[${nameOf(file)}](${file})`, String(read(file).title ?? '')]),
     ),
+  up: () => ['```text', firstRun(), '```'].join('\n'),
   errors: () =>
     table(
       ['code', 'exit', 'meaning'],
       Object.entries(errorCodes).map(([code, { exit, summary }]) => [`\`${code}\``, String(exitCodes[exit]), summary]),
     ),
+}
+
+/** What `trustplane up` prints, really run; without what differs from run to run. */
+function firstRun(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'trustplane-docs-'))
+  const env = { PATH: process.env.PATH, LANG: 'C.UTF-8', NO_COLOR: '1' }
+  const run = (...words: string[]) =>
+    spawnSync(process.execPath, [path('bin/trustplane.js'), ...words, '--dir', dir], { encoding: 'utf8', env })
+  try {
+    const { status, stdout, stderr } = run('up', '--detach', '--ports', 'random')
+    if (status !== 0) throw new Error(`trustplane up ended with ${status}: ${stderr}`)
+    return `${stdout}${stderr}`
+      .replaceAll(` --dir ${dir}`, '')
+      .replaceAll(dir, '.trustplane')
+      .replace(/ \([\d.]+ s\)/, '')
+      .replace(/\d+s$/gm, '0s')
+      .replaceAll(/ +$/gm, '')
+      .trim()
+  } finally {
+    run('down')
+    rmSync(dir, { recursive: true, force: true })
+  }
 }
 
 /** docs/cli.md, whole. */
