@@ -13,6 +13,7 @@ import type { Metrics } from '#kubernetes/metrics.ts'
 import { createSecureServer, type SecureServer } from '#kubernetes/serving.ts'
 import { fileBundle } from '#tls/bundle.ts'
 import type { BundleSource } from '#tls/types.ts'
+import { clusterAuthentication } from './cluster-authentication.ts'
 import type { ComponentContext, ComponentName } from './component.ts'
 import type { FlagValues } from './flags.ts'
 import type { delegationFlags, servingFlags } from './kubernetes-flags.ts'
@@ -65,8 +66,16 @@ export async function createDelegatedServer(options: DelegatedServerOptions): Pr
   }
 
   const { 'authentication-kubeconfig': authenticationFile, 'authorization-kubeconfig': authorizationFile } = values
-  const clientCa = bundle(values['client-ca-file'], 'client-ca-bundle')
-  const requestHeader = requestHeaderOf(values, bundle(values['requestheader-client-ca-file'], 'request-header'))
+  const given = bundle(values['client-ca-file'], 'client-ca-bundle')
+  const givenProxy = requestHeaderOf(values, bundle(values['requestheader-client-ca-file'], 'request-header'))
+  const isComplete = given && givenProxy
+  const cluster =
+    authenticationFile && !isComplete && !values['authentication-skip-lookup']
+      ? clusterAuthentication(client(authenticationFile), log)
+      : undefined
+  if (cluster) closers.unshift(() => cluster.stop())
+  const clientCa = given ?? cluster?.clientCa
+  const requestHeader = givenProxy ?? cluster?.requestHeader
   const authenticator = (options.authenticator ?? createAuthenticator)({
     clock,
     voice,
@@ -126,11 +135,12 @@ export async function createDelegatedServer(options: DelegatedServerOptions): Pr
     ...(clientCa ? { clientCa } : {}),
     ...tlsOptions(component, values),
   })
+  cluster?.start()
   return {
     server,
     async close() {
       await server.close()
-      await Promise.all(closers.map(close => close()))
+      for (const close of closers) await close()
     },
   }
 }

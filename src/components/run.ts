@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { offsetClock } from '#clock.ts'
 import { messageOf, TrustplaneError } from '#errors.ts'
+import { kubernetesVersion } from '#kubernetes/version.ts'
 import { createLog, type Log } from '#log.ts'
 import { fileRecords } from '#tls/records.ts'
 import type { RecordSink } from '#tls/types.ts'
@@ -30,6 +31,11 @@ export async function runComponent(
   if (argv.some(word => /^--?h(elp)?$/.test(word))) {
     const { summary, flags } = await load(name)
     process.stdout.write(helpText(name, summary, complete(flags)))
+    return end(0)
+  }
+  if (argv.some(word => /^--?version(=true)?$/.test(word))) {
+    const version = name === 'etcd' ? 'etcd Version: 3.5.16' : `Kubernetes ${kubernetesVersion.gitVersion}`
+    process.stdout.write(`${version}\n`)
     return end(0)
   }
   const waiting = process.env.TRUSTPLANE_WAIT === '1' && process.send ? startMessage() : Promise.resolve(argv)

@@ -117,3 +117,9 @@ t.test('--help prints the flags of the original and our own', async t => {
   t.equal(await exit, 0)
   t.match(await stdout, /A component for tests\.[\s\S]*--port int[\s\S]*trustplane's own[\s\S]*--clock-offset/)
 })
+
+t.test('--version says whose behaviour it shows, as the original does', async t => {
+  const { exit, stdout } = start(t, ['--version'])
+  t.equal(await exit, 0)
+  t.match(await stdout, /^Kubernetes v1\.\d+\.\d+\n$/)
+})

@@ -95,6 +95,18 @@ t.test('who may look at the scheduler', async t => {
   })
 })
 
+t.test('whom to trust is taken from kube-apiserver when no flag says it', async t => {
+  const cluster = await startCluster(t)
+  const flags = argv(cluster).filter(flag => !flag.startsWith('--client-ca-file'))
+  const { addresses } = await cluster.start(scheduler, flags)
+  const { port } = addresses.secure!
+  const monitoring = dial(t, cluster, port, 'monitoring/client')
+  await until('metrics', async () => (await monitoring.raw({ path: '/metrics' })).status === 200)
+  const proxy = dial(t, cluster, port, 'pki/front-proxy-client')
+  const headers = { 'x-remote-user': 'root', 'x-remote-group': 'system:masters' }
+  t.equal((await proxy.raw({ path: '/metrics', headers })).status, 200, 'and so is the front proxy')
+})
+
 t.test('a serving pair that is missing is made in --cert-dir, signed by a CA of its own', async t => {
   const cluster = await startCluster(t)
   const dir = cluster.file('made')
