@@ -3,10 +3,15 @@
  * `/metrics`, …), which fastify has. The gateway's paths are looked at first: a range takes 30 µs or so in all, and a
  * router that cannot match one of them would be a good part of that.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createHttp2Server, type Http2Server } from 'node:http2'
+import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance } from 'fastify'
+
+// Imported as an ES module, node:http has its exports read, and its WebSocket is a getter that loads Node's whole built-in
+// undici: a good part of a stand-in's start-up (Node 24.21). Required, it does not.
+const { createServer } = createRequire(import.meta.url)('node:http') as typeof import('node:http')
 
 /** True: this request is mine. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => boolean
