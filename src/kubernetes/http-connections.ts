@@ -1,9 +1,10 @@
 /** HTTP/1.1 and HTTP/2 over connections that a TLS listener accepted: each goes to the server that its ALPN asks for. */
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import type { Http2ServerRequest, Http2Session, ServerHttp2Session, SessionOptions } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { messageOf } from '#errors.ts'
 import type { Log } from '#log.ts'
+import { createServer } from '#node-http.ts'
 import { findPeer } from '#tls/peer.ts'
 import type { Peer } from '#tls/types.ts'
 

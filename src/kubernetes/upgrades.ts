@@ -1,7 +1,8 @@
 /** Connection upgrades (websockets of exec, attach, port-forward): they pass the same filter as requests, without fastify. */
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Log } from '#log.ts'
+import { STATUS_CODES } from '#node-http.ts'
 import { findPeer } from '#tls/peer.ts'
 import type { Peer } from '#tls/types.ts'
 import { recordAnswer } from './access-records.ts'

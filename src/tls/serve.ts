@@ -1,6 +1,7 @@
 /** HTTP on a listener: what fastify wants as `serverFactory`. */
-import { createServer, type RequestListener, type Server } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import { createServer as createHttp2Server, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
+import { createServer } from '#node-http.ts'
 import type { TlsListener } from './types.ts'
 
 export interface ServeOptions {

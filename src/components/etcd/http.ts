@@ -5,13 +5,9 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createHttp2Server, type Http2Server } from 'node:http2'
-import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance } from 'fastify'
-
-// Imported as an ES module, node:http has its exports read, and its WebSocket is a getter that loads Node's whole built-in
-// undici: a good part of a stand-in's start-up (Node 24.21). Required, it does not.
-const { createServer } = createRequire(import.meta.url)('node:http') as typeof import('node:http')
+import { createServer } from '#node-http.ts'
 
 /** True: this request is mine. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => boolean
