@@ -90,17 +90,28 @@ const rows: readonly Row[] = [
   },
 ]
 
+/** What breaks a record has no reason of the table. Go's `local error`. */
+const brokenRecords: readonly [RegExp, number, string][] = [
+  [
+    /^(DECRYPTION_FAILED_OR_BAD_RECORD_MAC|BAD_RECORD_MAC|DIGEST_CHECK_FAILED)$/,
+    20,
+    'local error: tls: bad record MAC',
+  ],
+  [/(LENGTH_TOO_LONG|EXCESSIVE_MESSAGE_SIZE)$/, 22, 'tls: oversized record received'],
+  [/^UNEXPECTED_(MESSAGE|RECORD)$/, 10, 'local error: tls: unexpected message'],
+]
+
 /** Rows that the two ends have in common, but for whose certificate it is. */
 const certificateRows = [
   {
-    code: /^(BAD_SIGNATURE|DIGEST_CHECK_FAILED)$/,
+    code: /^(BAD_SIGNATURE|PROVIDER_SIGNATURE_FAILURE)$/,
     alert: 51,
     reason: 'key-mismatch',
     words: (end: End) => `tls: invalid signature by the ${certificateOf(end)} certificate`,
   },
   {
     // what is wrong with it OpenSSL does not say in Go's terms
-    code: /ASN1|CERT_LENGTH_MISMATCH|WRONG_TAG|HEADER_TOO_LONG|NESTED|DECODE_ERROR|LENGTH_MISMATCH/,
+    code: /ASN1|CERT_LENGTH_MISMATCH|WRONG_TAG|^TOO_LONG|HEADER_TOO_LONG|NESTED|DECODE_ERROR|NOT_PRIMITIVE|BIT_STRING|INVALID_CERTIFICATE/,
     alert: 50,
     reason: 'malformed',
     words: (end: End) =>
@@ -129,6 +140,8 @@ export function handshakeFailure(end: End, error: Error | undefined, context: Co
   if (common) {
     return { message: common.words(end), refusedBy: end, reason: common.reason, alert: alertOf(common.alert, 'sent') }
   }
+  const broken = brokenRecords.find(([pattern]) => pattern.test(name))
+  if (broken) return { message: broken[2], refusedBy: end, alert: alertOf(broken[1], 'sent') }
   const { reason } = error as { reason?: string }
   return { message: reason ? `tls: ${reason}` : error.message, refusedBy: end }
 }
