@@ -1,4 +1,4 @@
-/** The API's paths on fastify: each request to its handler, each answer in the form that was asked for. */
+/** The API's paths on fastify: each request to its handler, each answer in the form that was asked for. Bodies are Buffers: to a string fastify would add a charset. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { quote } from '#kubernetes/go.ts'
 import type { SecureServer } from '#kubernetes/serving.ts'
@@ -32,7 +32,9 @@ export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
   addDiscovery(app, { serverAddress, others })
   addOpenApi(app)
   app.get('/version', (_request, reply) =>
-    reply.header('content-type', 'application/json').send(JSON.stringify({ ...kubernetesVersion, platform }, null, 2)),
+    reply
+      .header('content-type', 'application/json')
+      .send(Buffer.from(JSON.stringify({ ...kubernetesVersion, platform }, null, 2))),
   )
   app.get('/version/', (_request, reply) => reply.redirect('/version'))
   const handler = (request: FastifyRequest, reply: FastifyReply) => serve(request, reply, options)
@@ -47,12 +49,13 @@ async function serve(request: FastifyRequest, reply: FastifyReply, options: Rout
   if (!info.isResourceRequest) {
     const document = request.method === 'GET' ? discoveryOf(info.path) : undefined
     if (!document) return reply.callNotFound()
-    return reply.header('content-type', 'application/json').send(`${JSON.stringify(document)}\n`)
+    return reply.header('content-type', 'application/json').send(Buffer.from(`${JSON.stringify(document)}\n`))
   }
   const definition = findResource(info.apiGroup, info.apiVersion, info.resource)
   if (!definition) {
     const document = request.method === 'GET' && info.resource === '' ? discoveryOf(info.path) : undefined
-    if (document) return reply.header('content-type', 'application/json').send(`${JSON.stringify(document)}\n`)
+    if (document)
+      return reply.header('content-type', 'application/json').send(Buffer.from(`${JSON.stringify(document)}\n`))
     return reply.callNotFound()
   }
   const handle = handlerFor(definition, info)
@@ -122,9 +125,9 @@ async function send(
     reply.request.audit.objectName = answer.object.metadata?.name ?? ''
   if (form.format === 'yaml') {
     const { stringify } = await import('yaml')
-    return reply.header('content-type', 'application/yaml').send(stringify(object))
+    return reply.header('content-type', 'application/yaml').send(Buffer.from(stringify(object)))
   }
-  return reply.header('content-type', 'application/json').send(`${JSON.stringify(object)}\n`)
+  return reply.header('content-type', 'application/json').send(Buffer.from(`${JSON.stringify(object)}\n`))
 }
 
 /** RFC 7234's Warning header, as apiserver writes it. */

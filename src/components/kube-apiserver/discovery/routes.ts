@@ -25,7 +25,7 @@ function send(reply: FastifyReply, document: unknown, contentType = 'application
   return reply
     .header('content-type', contentType)
     .header('vary', 'Accept')
-    .send(`${JSON.stringify(document)}\n`)
+    .send(Buffer.from(`${JSON.stringify(document)}\n`))
 }
 
 export function addDiscovery(app: FastifyInstance, options: { serverAddress: () => string; others: OtherApis }): void {

@@ -1,7 +1,8 @@
 /** GET /openapi/v2 and /openapi/v3[/…]. */
 import type { FastifyInstance } from 'fastify'
 
-const protobuf = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
+/** Without the @ that clients ask with: it is in no valid media type (kube-openapi, handler.go). */
+const protobuf = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
 
 export function addOpenApi(app: FastifyInstance): void {
   let json: string | undefined
@@ -15,15 +16,17 @@ export function addOpenApi(app: FastifyInstance): void {
       return reply.header('content-type', protobuf).send(bytes)
     }
     json ??= JSON.stringify(v2Document('v2'))
-    return reply.header('content-type', 'application/json').send(json)
+    return reply.header('content-type', 'application/json').send(Buffer.from(json))
   })
   app.get('/openapi/v3', async (_request, reply) => {
     const { v3Index } = await import('./documents.ts')
-    return reply.header('content-type', 'application/json').send(JSON.stringify(v3Index()))
+    return reply.header('content-type', 'application/json').send(Buffer.from(JSON.stringify(v3Index())))
   })
   app.get('/openapi/v3/*', async (request, reply) => {
     const { v3Document } = await import('./documents.ts')
     const document = v3Document((request.params as { '*': string })['*'])
-    return document ? reply.header('content-type', 'application/json').send(document) : reply.callNotFound()
+    return document
+      ? reply.header('content-type', 'application/json').send(Buffer.from(document))
+      : reply.callNotFound()
   })
 }
