@@ -65,12 +65,15 @@ export class GatewayConnection {
   }
 
   async #dial(): Promise<void> {
+    // grpc-go's words for the two places: TLS 1.2 refuses in the handshake, TLS 1.3 after the client's end of it
+    let place = 'transport: authentication handshake failed'
     try {
       const socket = await this.#dialer.connect(this.#target)
+      place = 'error reading server preface'
       await this.#prove(socket)
       this.#state = { kind: 'ready' }
     } catch (error) {
-      this.#fail(error as Error)
+      this.#fail(`${place}: ${(error as Error).message}`)
     }
   }
 
@@ -84,20 +87,16 @@ export class GatewayConnection {
       session.on('error', () => {})
       session.once('close', () => {
         reject(new Error('connection closed'))
-        if (this.#state.kind === 'ready') this.#fail(new Error('connection closed'))
+        if (this.#state.kind === 'ready') this.#fail('error reading from server: EOF')
       })
       session.unref()
     })
   }
 
-  #fail(error: Error): void {
+  #fail(why: string): void {
     if (this.#closed) return
-    const { voice } = this.#context
     // etcd 3.4 keeps the reason to itself; 3.5 passes gRPC's on
-    const message =
-      voice === 'go1.19'
-        ? 'connection closed'
-        : `connection error: desc = "transport: authentication handshake failed: ${error.message}"`
+    const message = this.#context.voice === 'go1.19' ? 'connection closed' : `connection error: desc = "${why}"`
     this.#state = { kind: 'failed', error: new EtcdError(grpcCodes.unavailable, message) }
     this.#timer = setTimeout(() => {
       void this.#dial()
