@@ -62,10 +62,34 @@ async function reusable<T>(answer: Promise<T>): Promise<T> {
 // Go's http.Transport in client-go and the apiserver's IdleTimeout: 90 s.
 const idleMs = 90_000
 
+/**
+ * So many requests at once, besides streams: a burst (a hundred pods to create) must not open a hundred connections, each with its
+ * handshake. client-go sends them over one HTTP/2 connection, at 20 to 50 a second.
+ */
+const requestsAtOnce = 8
+
+/** Runs what it is given, `limit` at a time. */
+function atMost(limit: number): <T>(action: () => Promise<T>) => Promise<T> {
+  let free = limit
+  const waiting: (() => void)[] = []
+  return async action => {
+    if (free > 0) free--
+    else await new Promise<void>(resolve => waiting.push(resolve))
+    try {
+      return await action()
+    } finally {
+      const next = waiting.shift()
+      if (next) next()
+      else free++
+    }
+  }
+}
+
 export function createTransport({ dialer, server, onAnswer, connections }: TransportOptions): Transport {
   const url = new URL(server)
   const base = url.pathname.replace(/\/$/, '')
   const target = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 443) }
+  const inTurn = atMost(requestsAtOnce)
   const pool = new Pool(url.origin, {
     connections: connections ?? null,
     allowH2: false,
@@ -126,7 +150,7 @@ export function createTransport({ dialer, server, onAnswer, connections }: Trans
     async request(request) {
       for (let tries = 0; ; tries++) {
         try {
-          return await once(request)
+          return await (request.streaming ? once(request) : inTurn(() => once(request)))
         } catch (error) {
           if (request.signal?.aborted) throw request.signal.reason
           // A kept-alive connection that the other end closed just now: Go's transport tries anew, too, when it is safe.
