@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
+import type { WebSocket, WebSocketServer } from 'ws'
 import { messageOf } from '#errors.ts'
 import type { SecureServer } from '#kubernetes/serving.ts'
 import type { Log } from '#log.ts'
@@ -23,19 +23,34 @@ interface Target {
 }
 
 export function addExec(server: SecureServer, pods: Pods, log: Log): void {
-  const sockets = new WebSocketServer({
-    noServer: true,
-    handleProtocols: offered => protocols.find(protocol => offered.has(protocol)) ?? false,
-  })
+  // loaded with the first exec: most kubelets never see one
+  let sockets: Promise<WebSocketServer> | undefined
+  const open = () => {
+    sockets ??= import('ws').then(
+      ws =>
+        new ws.WebSocketServer({
+          noServer: true,
+          handleProtocols: offered => protocols.find(protocol => offered.has(protocol)) ?? false,
+        }),
+    )
+    return sockets
+  }
   server.onUpgrade(({ raw, socket, head }) => {
     const target = targetOf(raw.url ?? '', pods)
     if ('status' in target) return answer(socket, target.status, target.message)
     const problem = protocolProblem(raw)
     if (problem) return answer(socket, 400, problem)
-    sockets.handleUpgrade(raw, socket, head, webSocket => {
-      webSocket.on('error', error => log.info('exec: connection error', { err: messageOf(error) }, 4))
-      void serve(webSocket, target).catch(error => log.error('exec failed', messageOf(error)))
-    })
+    open().then(
+      server =>
+        server.handleUpgrade(raw, socket, head, webSocket => {
+          webSocket.on('error', error => log.info('exec: connection error', { err: messageOf(error) }, 4))
+          void serve(webSocket, target).catch(error => log.error('exec failed', messageOf(error)))
+        }),
+      error => {
+        log.error('exec failed', messageOf(error))
+        socket.destroy()
+      },
+    )
   })
   // without an upgrade
   for (const method of ['GET', 'POST'] as const) {
