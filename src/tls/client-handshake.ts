@@ -23,7 +23,9 @@ export interface Attempt {
   address: string
   /** A record with what is known before the handshake. */
   record(more: Partial<HandshakeRecord>): HandshakeRecord
-  /** Called once. */
+  /** Given up: what still happens to the connection is nobody's news. */
+  isSettled(): boolean
+  /** The first call counts. */
   settle(error: RefusedError | UnreachableError | undefined, socket?: TLSSocket): void
 }
 
@@ -65,7 +67,7 @@ export class ClientHandshake {
     socket.on('error', failed)
     socket.on('close', () => failed())
     socket.once('secure', () => {
-      if (this.#done) return
+      if (this.#done || this.#attempt.isSettled()) return
       const tlsVersion = socket.getProtocol() ?? ''
       if (!this.#judgement) this.#judge(socket, keylog, tlsVersion)
       if (this.#done) return
@@ -124,7 +126,7 @@ export class ClientHandshake {
   }
 
   #failed(socket: TLSSocket, error?: Error): void {
-    if (this.#done) return
+    if (this.#done || this.#attempt.isSettled()) return
     const { voice } = this.#attempt.options
     const failure = handshakeFailure('client', error, { voice, connection: this.#connection })
     const seen = this.#seen()

@@ -74,6 +74,8 @@ for (const [name, handle, expected] of strangers) {
     const target = await tcpServer(t, handle)
     const { dialer, records } = dialerTo(t, pki, { handshakeTimeoutMs: 200 })
     t.match(await failure(dialer.connect(target)), expected)
+    // what happens to the connection after that is nobody's news
+    await new Promise(resolve => setTimeout(resolve, 50))
     t.equal(records.records.length, 1)
   })
 }
@@ -222,15 +224,47 @@ t.test('a server that hides behind a secp256k1 CA is refused, and nothing dies',
   t.match(records.records, [{ outcome: 'refused', refusedBy: 'client' }])
 })
 
-t.test('closeConnections lets the next request shake hands anew, with the identity of then', async t => {
-  const { listener, records } = await startListener(t, pki, { serve: httpApp })
-  const { dialer, identity } = dialerTo(t, pki)
-  const url = `https://127.0.0.1:${listener.address.port}/`
-  await (await request(url, { dispatcher: dialer.agent })).body.dump()
-  const renewed = pki.ca.issue('renewed')
-  identity?.set(renewed.cert, renewed.key)
-  dialer.closeConnections()
-  const { body } = await request(url, { dispatcher: dialer.agent })
-  t.strictSame(await body.json(), { user: 'renewed' })
-  t.equal(records.records.length, 2)
+for (const alpn of ['http/1.1', 'h2'])
+  t.test(`closeConnections lets the next request shake hands anew, with the identity of then (${alpn})`, async t => {
+    const { listener, records } = await startListener(t, pki, { serve: httpApp })
+    const { dialer, identity } = dialerTo(t, pki, { alpn: [alpn] })
+    const url = `https://127.0.0.1:${listener.address.port}/`
+    await (await request(url, { dispatcher: dialer.agent })).body.dump()
+    const renewed = pki.ca.issue('renewed')
+    identity?.set(renewed.cert, renewed.key)
+    dialer.closeConnections()
+    const { body } = await request(url, { dispatcher: dialer.agent })
+    t.strictSame(await body.json(), { user: 'renewed' })
+    t.equal(records.records.length, 2)
+  })
+
+t.test('closing a dialer ends what it is still dialing, and records nothing of it', async t => {
+  const target = await tcpServer(t, () => {})
+  const { dialer, records } = dialerTo(t, pki)
+  const attempt = failure(dialer.connect(target))
+  const late = failure(new Promise(resolve => setTimeout(resolve, 20)).then(() => dialer.connect(target)))
+  await new Promise(resolve => setTimeout(resolve, 10))
+  await dialer.close()
+  t.match(await attempt, { name: 'UnreachableError', message: /operation was canceled$/ })
+  t.match(await late, { name: 'UnreachableError', message: /operation was canceled$/ })
+  t.strictSame(records.records, [])
+})
+
+t.test('an own pair that cannot be used any more is a refusal of our own', async t => {
+  const { listener } = await startListener(t, pki, { serve: httpApp })
+  const { identity } = dialerTo(t, pki)
+  const broken = {
+    ...identity!,
+    current: () => {
+      throw new Error('tls: private key does not match public key')
+    },
+  }
+  const { dialer, records } = dialerTo(t, pki, { identity: broken })
+  const error = await failure(request(`https://127.0.0.1:${listener.address.port}/`, { dispatcher: dialer.agent }))
+  t.match(refusalOf(error), {
+    refusedBy: 'client',
+    reason: 'key-mismatch',
+    message: 'tls: private key does not match public key',
+  })
+  t.equal(records.records.length, 1)
 })
