@@ -6,6 +6,7 @@ import {
   staticTokens,
   type TokenAuthenticator,
   type TokenResult,
+  withAuthenticated,
 } from '#kubernetes/authn.ts'
 import { bootstrapTokens } from '#kubernetes/bootstrap-tokens.ts'
 import type { Metrics } from '#kubernetes/metrics.ts'
@@ -119,7 +120,7 @@ export function createAuthentication(
     authenticateToken: async token => {
       for (const authenticate of tokens) {
         const result = await authenticate(token)
-        if (result) return result
+        if (result) return 'user' in result ? { user: withAuthenticated(result.user) } : result
       }
       return undefined
     },

@@ -140,7 +140,7 @@ function fieldOf(match: RegExpExecArray, doc: readonly string[], resolve: (type:
   }
 }
 
-/** What only types.go knows: which fields are inline, and which may be left out. */
+/** What only types.go knows: names in JSON, which fields are inline, and which may be left out. */
 function readGo(text: string, id: string, schema: Schema): void {
   let type: TypeSchema | undefined
   for (const line of text.split('\n')) {
@@ -148,6 +148,7 @@ function readGo(text: string, id: string, schema: Schema): void {
     if (struct) type = schema[`${id}.${struct[1]}`]
     const tag = /`json:"([^"]*)".* protobuf:"\w+,(\d+),/.exec(line)
     const field = tag && type && Object.values(type.f).find(({ i }) => i === Number(tag[2]))
+    if (field && type && tag) type.f = renamed(type.f, field, tag[1]!.split(',')[0]!)
     if (field && tag[1]!.startsWith(',inline')) field.n = 1
     else if (field && tag[1]!.includes('omitempty')) field.o = 1
     const strategy = /patchStrategy:"([^"]*)"/.exec(line)?.[1]
@@ -156,6 +157,13 @@ function readGo(text: string, id: string, schema: Schema): void {
     if (field && key) field.k = key
     if (line === '}') type = undefined
   }
+}
+
+/** JSON has the name of the tag, which is not always the message's (`Webhooks`). */
+function renamed(fields: TypeSchema['f'], field: FieldSchema, name: string): TypeSchema['f'] {
+  return name === '' || fields[name] === field
+    ? fields
+    : Object.fromEntries(Object.entries(fields).map(([key, each]) => [each === field ? name : key, each]))
 }
 
 export function generate(root: string): Schema {
