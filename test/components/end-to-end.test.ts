@@ -216,7 +216,7 @@ t.test('workloads', async t => {
   })
 })
 
-t.test('a node whose kubelet is gone turns Unknown, and is tainted', async t => {
+t.test('a node whose kubelet is gone turns Unknown and is tainted, and its pods leave it', async t => {
   const { cluster, node } = await startAll(t, { controllerManager: ['--node-monitor-grace-period=2s'] })
   const { admin } = cluster
   const ready = async () => {
@@ -231,6 +231,21 @@ t.test('a node whose kubelet is gone turns Unknown, and is tainted', async t => 
       .then(({ status }) => status === 'True')
       .catch(() => false),
   )
+  const toleration = {
+    key: 'node.kubernetes.io/unreachable',
+    operator: 'Exists',
+    effect: 'NoExecute',
+    tolerationSeconds: 1,
+  }
+  const template = {
+    metadata: { labels: { app: 'web' } },
+    spec: { tolerations: [toleration], containers: [{ name: 'main', image: 'nginx' }] },
+  }
+  await admin.create(resources.deployments, deployment('web', 1, 'nginx', { template }))
+  const [first] = await until('its pod', async () => {
+    const pods = await podsOf(cluster, 'web')
+    return pods[0]?.status?.phase === 'Running' ? pods : undefined
+  })
   await node.stop()
   const gone = await until('Unknown', async () => {
     const found = await ready()
@@ -238,6 +253,12 @@ t.test('a node whose kubelet is gone turns Unknown, and is tainted', async t => 
   })
   t.match(gone, { reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.' })
   t.ok(gone.taints.includes('node.kubernetes.io/unreachable'))
+  await until('the pod leaves, and another one waits', async () => {
+    const pods = await podsOf(cluster, 'web')
+    const left = pods.find(({ metadata }) => metadata.uid === first!.metadata.uid)
+    const next = pods.find(({ metadata }) => metadata.uid !== first!.metadata.uid)
+    return left?.metadata.deletionTimestamp && next?.status?.phase === 'Pending'
+  })
   await startKubelet(cluster, [`--kubeconfig=${cluster.file('kubelet.conf')}`])
   await until('ready again', async () => {
     const found = await ready()

@@ -11,6 +11,7 @@ import { createNamespaceController } from './namespace.ts'
 import { createNodeLifecycleController } from './node-lifecycle.ts'
 import { createPodGarbageCollector } from './pod-garbage-collector.ts'
 import { createReplicaSetController } from './replicaset.ts'
+import { createTaintEvictionController } from './taint-eviction.ts'
 
 export interface ControllerRow {
   name: string
@@ -81,6 +82,12 @@ export const controllers: readonly ControllerRow[] = [
     alias: 'nodelifecycle',
     serviceAccount: 'node-controller',
     create: createNodeLifecycleController,
+  },
+  {
+    name: 'taint-eviction-controller',
+    alias: 'taint-eviction-controller',
+    serviceAccount: 'node-controller',
+    create: createTaintEvictionController,
   },
   {
     name: 'certificatesigningrequest-signing-controller',
