@@ -4,7 +4,9 @@ WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 # Without install scripts: the base image has Node 24 already. Of the development dependencies only the bundler is needed.
 RUN npm ci --ignore-scripts --omit=dev \
- && npm install --ignore-scripts --omit=dev --no-save "esbuild@$(node -p 'require("./package.json").devDependencies.esbuild')"
+ && esbuild=$(node -p 'require("./package.json").devDependencies.esbuild') \
+ && npm pkg delete devDependencies \
+ && npm install --ignore-scripts --no-save "esbuild@$esbuild"
 COPY scripts scripts
 COPY tsconfig.json LICENSE ./
 COPY src src

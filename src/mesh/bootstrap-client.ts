@@ -1,5 +1,6 @@
 /** Applies what `kubeadm init` would, through the apiserver, as its super-admin. */
 import { offsetClock } from '#clock.ts'
+import { TrustplaneError } from '#errors.ts'
 import { createClientOver } from '#kubernetes/client.ts'
 import { silentLog } from '#log.ts'
 import { createDialer } from '#tls/dial.ts'
@@ -14,6 +15,10 @@ export interface BootstrapOptions {
   voice?: Voice
 }
 
+/** Enough for a machine that starts many containers at once. */
+const timeoutMs = 30_000
+
+/** @throws TrustplaneError TP_TIMEOUT */
 export async function bootstrap({ layout, clockOffsetMs = 0, voice = 'go1.24' }: BootstrapOptions): Promise<void> {
   const name = layout.plan.kubeconfigs.some(row => row.name === 'super-admin.conf') ? 'super-admin.conf' : 'admin.conf'
   const kubeconfig = { name, flag: 'kubeadm --kubeconfig' }
@@ -36,7 +41,17 @@ export async function bootstrap({ layout, clockOffsetMs = 0, voice = 'go1.24' }:
     userAgent: 'kubeadm/trustplane',
   })
   try {
-    await applyBootstrap(client, layout, AbortSignal.timeout(5000))
+    await applyBootstrap(client, layout, AbortSignal.timeout(timeoutMs))
+  } catch (error) {
+    if (!(error instanceof DOMException && error.name === 'TimeoutError')) throw error
+    throw new TrustplaneError(
+      'TP_TIMEOUT',
+      `kube-apiserver at ${host}:${port} did not take the objects within ${timeoutMs / 1000} s`,
+      {
+        fix: 'look at its log, and call it again: what is there already is left as it is',
+        cause: error,
+      },
+    )
   } finally {
     await client.close()
     await dialer.close()
