@@ -78,12 +78,3 @@ export const defaultTolerationSeconds: Plugin = ({ definition, operation, subres
   }
   spec.tolerations = tolerations
 }
-
-/** TaintNodesByCondition: a new node is not ready until the node lifecycle controller finds it so. */
-export const taintNewNodes: Plugin = ({ definition, operation, subresource, object }) => {
-  if (definition.kind !== 'Node' || operation !== 'CREATE' || subresource !== '' || !object) return
-  const spec = object.spec as { taints?: { key: string; effect: string }[] }
-  const taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }
-  if (!spec.taints?.some(t => t.key === taint.key && t.effect === taint.effect))
-    spec.taints = [...(spec.taints ?? []), taint]
-}

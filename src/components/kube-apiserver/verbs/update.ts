@@ -1,5 +1,5 @@
 /** update and patch: read, change, write if nobody was faster. */
-import { methodNotAllowed, notFound } from '#kubernetes/status.ts'
+import { notFound } from '#kubernetes/status.ts'
 import type { Unstructured } from '#kubernetes/types.ts'
 import type { ResourceDefinition } from '../resources/types.ts'
 import { createObject, isDryRun } from './create.ts'
@@ -140,8 +140,4 @@ function isDone({ metadata, spec }: Unstructured, { kind }: ResourceDefinition):
   if (!metadata.deletionTimestamp || (metadata.finalizers ?? []).length > 0) return false
   if (kind === 'Namespace') return ((spec as { finalizers?: string[] })?.finalizers ?? []).length === 0
   return (metadata.deletionGracePeriodSeconds ?? 0) === 0
-}
-
-export const notAllowed: Handler = () => {
-  throw methodNotAllowed()
 }
