@@ -24,7 +24,12 @@ export const acceptedLogFlags: readonly FlagSpec[] = [
 
 /** SecureServingOptions, without the port, whose default differs. */
 export const servingFlags = [
-  { name: 'bind-address', kind: 'string', description: 'the address to listen on', default: '0.0.0.0' },
+  {
+    name: 'bind-address',
+    kind: 'string',
+    description: 'the address to listen on (0.0.0.0 in the original)',
+    default: '127.0.0.1',
+  },
   {
     name: 'cert-dir',
     kind: 'string',

@@ -14,8 +14,8 @@ const acted = [
   {
     name: 'bind-address',
     kind: 'string',
-    description: 'the IP address to listen on for --secure-port',
-    default: '0.0.0.0',
+    description: 'the IP address to listen on for --secure-port (0.0.0.0 in the original)',
+    default: '127.0.0.1',
   },
   { name: 'secure-port', kind: 'int', description: 'the port to serve HTTPS on; 0: any free one', default: '6443' },
   { name: 'tls-cert-file', kind: 'string', description: 'serving certificate, with intermediates after it' },

@@ -67,7 +67,7 @@ export function configure(flags: Values): Settings {
     throw invalid(`unknown authorization mode ${mode}`, 'it is AlwaysAllow or Webhook')
   const name = (flags['hostname-override'] ?? nodeName()).trim().toLowerCase()
   if (name === '') throw invalid('empty hostname is invalid', 'give --hostname-override a name')
-  const address = text(flags.address, 'address') ?? '0.0.0.0'
+  const address = text(flags.address, 'address') ?? '127.0.0.1'
   const healthzPort = flags['healthz-port'] ?? read('healthzPort', 'number', 10248)
   const healthzHost = text(flags['healthz-bind-address'], 'healthzBindAddress') ?? '127.0.0.1'
   return {

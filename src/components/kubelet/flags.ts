@@ -25,7 +25,11 @@ const kept = [
 
 /** Each has a field in the configuration file. */
 export const deprecated = [
-  { name: 'address', kind: 'string', description: 'the address to listen on (0.0.0.0)' },
+  {
+    name: 'address',
+    kind: 'string',
+    description: 'the address to listen on; 127.0.0.1 when left out (0.0.0.0 in the original)',
+  },
   { name: 'port', kind: 'int', description: 'the port to serve HTTPS on (10250); 0: any free one' },
   { name: 'healthz-bind-address', kind: 'string', description: 'the address of the plain health server (127.0.0.1)' },
   { name: 'healthz-port', kind: 'int', description: 'its port (10248); 0: none, unless --healthz-any-port' },
