@@ -3,7 +3,6 @@
  * in order. A stream that does not take more (its socket is full) keeps no queue: its watches fall behind and read the
  * history when it takes again, as etcd's "unsynced" watchers do. Semantics: etcd's mvcc/watchable_store.go and v3rpc/watch.go.
  */
-import { etcdError } from './errors.ts'
 import type { Store } from './store.ts'
 import type { Bytes, Event, KeyValue, WatchCreateRequest, WatchRequest, WatchResponse } from './types.ts'
 
@@ -296,9 +295,6 @@ export class WatchStream {
     if (!this.#closed && !this.#send(response)) this.#full = true
   }
 }
-
-/** Words that a watch ends with when its start is compacted. */
-export const compactedReason = etcdError('compacted').message
 
 const wantsKind = (watcher: Watcher, kv: KeyValue) => (kv.version > 0 ? watcher.wantsPut : watcher.wantsDelete)
 

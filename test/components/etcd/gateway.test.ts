@@ -102,6 +102,18 @@ t.test('the newer voice has the newer gateway’s order and statuses', async t =
   t.match(await etcd.get('/livez/serializable_read?exclude=serializable_read&verbose'), { text: /excluded: ok/ })
 })
 
+t.test('a long list is the same text as a short one', async t => {
+  const etcd = await startPlain(t)
+  const value = b64(String.fromCharCode(...Array.from({ length: 128 }, (_, i) => i)).repeat(200))
+  for (let i = 0; i < 10; i++) await etcd.post('/v3/kv/put', { key: b64(`k${i}`), value })
+  const list = { key: b64('k'), range_end: b64('l') }
+  const { json, text } = await etcd.post('/v3/kv/range', { ...list, limit: '9' })
+  t.equal(text, JSON.stringify(json), 'no space, no comma too many')
+  t.match(json, { kvs: { length: 9 }, more: true, count: '10' })
+  t.ok(json.kvs.every((kv: { value: string }) => kv.value === value))
+  t.match((await etcd.post('/v3/kv/range', { ...list, keys_only: true })).json.kvs, { length: 10 })
+})
+
 t.test('lease ids written as numbers keep all their digits', async t => {
   const etcd = await startPlain(t)
   const reply = await etcd.post('/v3/lease/grant', '{"TTL":60,"ID":7587899124538407459}')

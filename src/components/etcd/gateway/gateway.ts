@@ -97,7 +97,7 @@ export class Gateway {
     request.on('end', () => {
       if (size > this.#maxBody) return this.#replies.error(response, tooLarge)
       if (chunks) body = (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)).toString()
-      const succeed = (json: string) => {
+      const succeed = (json: string | Buffer) => {
         if (unary.method) this.#metrics.handled(unary.method, 0)
         this.#replies.result(response, json)
       }

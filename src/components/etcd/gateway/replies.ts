@@ -44,8 +44,8 @@ export function errorBody({ message, code }: EtcdError, voice: Voice): string {
 
 export interface Replies {
   voice: Voice
-  /** A response message. */
-  result(response: ServerResponse, json: string): void
+  /** A response message: text, or its bytes. */
+  result(response: ServerResponse, json: string | Buffer): void
   /** Any other JSON. */
   json(response: ServerResponse, status: number, json: string): void
   error(response: ServerResponse, error: EtcdError): void
@@ -55,7 +55,7 @@ export interface Replies {
 }
 
 export function createReplies(voice: Voice): Replies {
-  const json = (response: ServerResponse, status: number, text: string, headers = jsonHeaders) => {
+  const json = (response: ServerResponse, status: number, text: string | Buffer, headers = jsonHeaders) => {
     response.writeHead(status, [...headers, 'Content-Length', String(text.length)])
     response.end(text, 'latin1')
   }

@@ -104,6 +104,3 @@ export const alarmRequest = schema(
   },
   { memberID: 'memberId' },
 )
-export const hashKvRequest = schema({ revision: 'int' })
-export const nameRequest = schema({ name: 'string', user: 'string', role: 'string' })
-export const empty = schema({})

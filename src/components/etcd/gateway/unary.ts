@@ -8,7 +8,7 @@ import { decodeBody, type Schema } from './decode.ts'
 import * as encode from './encode.ts'
 import * as schemas from './schemas.ts'
 
-export type Unary = (body: string) => Answer<string>
+export type Unary = (body: string) => Answer<string | Buffer>
 
 /** Continues with the answer, at once when it is there at once. */
 export function then<T, U>(answer: Answer<T>, next: (value: T) => U): Answer<U> {
@@ -25,7 +25,7 @@ export function unaryPaths(server: EtcdServer): Record<string, Unary> {
   const notKept = () => {
     throw new EtcdError(grpcCodes.unimplemented, 'etcdserver: users and roles are not kept')
   }
-  function path<T>(schema: Schema, handle: (request: T) => Answer<string>): Unary {
+  function path<T>(schema: Schema, handle: (request: T) => Answer<string | Buffer>): Unary {
     return body => handle(decodeBody<T>(schema, body))
   }
 
@@ -45,7 +45,7 @@ export function unaryPaths(server: EtcdServer): Record<string, Unary> {
 
   return {
     '/kv/range': path<RangeRequest>(schemas.rangeRequest, request =>
-      encode.encodeRange(server.range(withKey(request)), header),
+      encode.encodeRangeBody(server.range(withKey(request)), header),
     ),
     '/kv/put': path<PutRequest>(schemas.putRequest, request =>
       then(server.put(withKey(request)), response => encode.encodePut(response, header)),
