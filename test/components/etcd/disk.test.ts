@@ -135,6 +135,17 @@ t.test('on a full disk writes are refused in etcd’s words, reads go on, and no
 
 // the journal alone
 
+const self = { id: 1n, name: 'm', peerUrls: [], clientUrls: [] }
+const alone: ClusterInfo = {
+  id: 1n,
+  self,
+  members: [self],
+  leader: 1n,
+  raftTerm: 2,
+  version: '3.5.16',
+  clusterVersion: '3.5.0',
+}
+
 const open = async (dir: string, snapshotBytes?: number) =>
   openDataDir(dir, {
     log: silentLog,
@@ -222,7 +233,7 @@ t.test(
   async t => {
     const dir = join(t.testdir(), 'data')
     const options = {
-      cluster: {} as ClusterInfo,
+      cluster: alone,
       maxTxnOps: 128,
       maxRequestBytes: 1e6,
       quotaBytes: 1e9,
