@@ -39,6 +39,8 @@ export async function bootstrap({ layout, clockOffsetMs = 0, voice = 'go1.24' }:
     dialer,
     server: `https://${host}:${port}`,
     userAgent: 'kubeadm/trustplane',
+    // a handshake costs more than waiting for one's turn
+    connections: 2,
   })
   try {
     await applyBootstrap(client, layout, AbortSignal.timeout(timeoutMs))

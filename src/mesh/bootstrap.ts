@@ -114,21 +114,24 @@ function extensionObjects(layout: Layout) {
   ]
 }
 
-/** Creates what is missing and brings up to date what is there (ports and bundles change from one `up` to the next). */
+/** Creates what is missing. What the last `up` left is kept, but for what names ports and bundles, which change. */
 export async function applyBootstrap(client: Client, layout: Layout, signal: AbortSignal): Promise<void> {
-  for (const batch of [[...kubeadmObjects, ...kubeletApiAdmins(layout)], extensionObjects(layout)]) {
-    await Promise.all(batch.map(entry => apply(client, entry, signal)))
-  }
+  const lasting = [...kubeadmObjects, ...kubeletApiAdmins(layout)]
+  await Promise.all([
+    ...lasting.map(entry => apply(client, entry, false, signal)),
+    ...extensionObjects(layout).map(entry => apply(client, entry, true, signal)),
+  ])
 }
 
-async function apply(
-  client: Client,
-  { path, object }: { path: string; object: { metadata: { name: string } } },
-  signal: AbortSignal,
-) {
+interface Entry {
+  path: string
+  object: { metadata: { name: string } }
+}
+
+async function apply(client: Client, { path, object }: Entry, update: boolean, signal: AbortSignal): Promise<void> {
   const created = await client.raw({ method: 'POST', path, body: object, signal })
   const words = await created.text()
-  if (created.status < 300) return
+  if (created.status < 300 || (created.status === 409 && !update)) return
   if (created.status !== 409) throw new Error(`${path}/${object.metadata.name}: ${wordsOf(words)}`)
   const patched = await client.raw({
     method: 'PATCH',
