@@ -1,37 +1,36 @@
 /** The order in which a mesh starts. */
-import { argvOf } from './argv.ts'
 import type { Member } from './member.ts'
 import type { Mesh } from './mesh.ts'
 import { newRecords } from './records.ts'
 
 export interface BeginOptions {
-  /** More flags, by component. */
-  flags: Partial<Record<string, readonly string[]>>
+  /** Gives a component its command line; etcd has its own already. */
+  start(member: Member): void
   settleMs: number
   signal: AbortSignal | undefined
   onProgress: ((line: string) => void) | undefined
 }
 
 /**
- * Gives each component its command line: etcd, the apiserver, the rest; each as soon as what it needs is there.
+ * Waits for etcd, then gives the apiserver its command line, then the rest; each as soon as what it needs is there.
  * @throws the signal's reason, when it was aborted
  */
-export async function begin(mesh: Mesh, { flags, settleMs, signal, onProgress }: BeginOptions): Promise<void> {
-  const { layout, members } = mesh
+export async function begin(mesh: Mesh, { start, settleMs, signal, onProgress }: BeginOptions): Promise<void> {
+  const { members } = mesh
   const settled = async (member: Member) => {
     await member.settled(settleMs, signal)
     signal?.throwIfAborted()
   }
-  const start = (member: Member) => member.start([...argvOf(layout, member), ...(flags[member.component] ?? [])])
   const etcd = mesh.member('etcd')
   const apiserver = mesh.member('kube-apiserver')
-  start(etcd)
   await settled(etcd)
   start(apiserver)
   await Promise.race([settled(apiserver), withoutStorage(mesh)])
   const others = members.filter(member => member !== etcd && member !== apiserver)
   for (const member of others) start(member)
-  await Promise.all([apiserver.state === 'running' ? mesh.bootstrap(onProgress) : undefined, ...others.map(settled)])
+  // also when the apiserver is not there: it is tried again until it is
+  const report = apiserver.state === 'running' ? onProgress : undefined
+  await Promise.all([mesh.bootstrap(report), ...others.map(settled)])
   signal?.throwIfAborted()
 }
 

@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import { offsetClock } from '#clock.ts'
 import type { Plan, PlanChanges } from '#pki/types.ts'
 import type { Voice } from '#x509/types.ts'
+import { argvOf } from './argv.ts'
 import { sweep } from './down.ts'
 import { membersOf, nodesOf } from './layout.ts'
 import { Member, stopInOrder } from './member.ts'
@@ -95,10 +96,10 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       members.push(new Member({ ...place, logFile, launch, restart: options.restart ?? false }))
     }
     // loaded only now: the processes are on their way meanwhile
-    const loading = Promise.all([import('./prepare.ts'), import('./mesh.ts'), import('./begin.ts')])
+    const loading = import('./prepare.ts')
     chosen = await choosePorts(options.ports ?? 'random', host)
     state.ports = chosen.ports
-    const [{ prepare }, { Mesh }, { begin }] = await loading
+    const { prepare } = await loading
     const layout = await prepare({
       dir,
       ports: chosen.ports,
@@ -108,8 +109,13 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       changes,
       clock: offsetClock(clockOffsetMs),
     })
+    const start = (member: Member) => member.start([...argvOf(layout, member), ...(flags[member.component] ?? [])])
+    options.signal?.throwIfAborted()
+    // etcd needs nobody; the rest of our own code is loaded while it starts
+    for (const member of members) if (member.component === 'etcd') start(member)
+    const [{ Mesh }, { begin }] = await Promise.all([import('./mesh.ts'), import('./begin.ts')])
     const mesh = new Mesh({ layout, members, state, voice, clockOffsets, release: chosen.release, temporary })
-    await begin(mesh, { flags, settleMs, signal: options.signal, onProgress: options.onProgress })
+    await begin(mesh, { start, settleMs, signal: options.signal, onProgress: options.onProgress })
     return mesh
   } catch (error) {
     await stopInOrder(members)
