@@ -28,7 +28,8 @@ async function startChild(t: Test, dataDir: string, limitKiB?: number) {
     '--listen-peer-urls=http://127.0.0.1:0',
   ]
   const limit = limitKiB === undefined ? '' : `ulimit -f ${limitKiB * 2};`
-  const child = spawn('sh', ['-c', `${limit} exec "$0" "$@"`, process.execPath, ...argv], {
+  // tap puts its own preloads into every child: they write files, too, and would meet the limit first
+  const child = spawn('sh', ['-c', `unset NODE_OPTIONS; ${limit} exec "$0" "$@"`, process.execPath, ...argv], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: { PATH: process.env.PATH },
   })
