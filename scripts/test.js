@@ -1,9 +1,12 @@
 // `npm test`: the checks, then tap; the last line counts, for people and for CI. Arguments go to tap.
 import { spawn, spawnSync } from 'node:child_process'
+import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
+// as npm does it for its scripts: the project's programs and its Node come first
+process.env.PATH = `${join(root, 'node_modules/.bin')}${delimiter}${process.env.PATH}`
 const [major] = process.versions.node.split('.').map(Number)
 if (major < 22) {
   console.error(
