@@ -1,7 +1,8 @@
 /** Every kubectl on this machine against a whole mesh: the commands that a person uses, and what they print. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -28,12 +29,16 @@ t.test(
   'real kubectls use the mesh',
   { skip: found.length === 0 && 'kubectl is not on PATH', timeout: 600_000 },
   async t => {
-    const dir = join(t.testdir(), 'state')
+    // not t.testdir(): it is gone before the teardown, and `down` would find nothing to stop
+    const dir = mkdtempSync(join(tmpdir(), 'trustplane-kubectl-'))
     const up = spawnSync(process.execPath, [trustplane, 'up', '--detach', '--ports', 'random', '--dir', dir], {
       env,
       encoding: 'utf8',
     })
-    t.teardown(() => spawnSync(process.execPath, [trustplane, 'down', '--dir', dir], { env }))
+    t.teardown(() => {
+      spawnSync(process.execPath, [trustplane, 'down', '--dir', dir], { env })
+      rmSync(dir, { recursive: true, force: true })
+    })
     t.equal(up.status, 0, up.stderr)
     const kubeconfig = join(dir, 'admin.conf')
 
