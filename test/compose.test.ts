@@ -71,6 +71,9 @@ t.test('services start in order, and the table waits for all of them', async t =
 
 t.test('no verification is switched off: not even to have the status service see everything green', async t => {
   for (const [name, { command }] of Object.entries(services)) {
-    t.notOk(command.some(word => /skip|insecure/.test(word)), name)
+    t.notOk(
+      command.some(word => /skip|insecure/.test(word)),
+      name,
+    )
   }
 })
