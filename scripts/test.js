@@ -32,13 +32,21 @@ const tap = spawn('tap', ['run', '--reporter=tap', ...files], { cwd: root, stdio
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const failing = []
 const skippedNames = []
+// What a failing assertion says (its line, the YAML below it) is shown as it comes: a CI log is often all that one has.
+let telling = false
+function diagnose(line) {
+  if (/^ {8,}not ok /.test(line)) telling = true
+  else if (/^\s*(not )?ok \d/.test(line) || /^\s*# Subtest/.test(line)) telling = false
+  if (telling || /^\s*Bail out!/.test(line)) console.log(line)
+}
 for await (const line of createInterface({ input: tap.stdout })) {
   // A test file is a top-level point, its tests are the next level: those are counted, and shown when they are not plainly green.
   const point = /^( {4})?(not )?ok \d+(?: - )?(.*?)(?: # (SKIP|TODO|time=\S+)(.*))?$/i.exec(line)
   if (!point) {
-    if (/^\s*Bail out!/.test(line)) console.log(line)
+    diagnose(line)
     continue
   }
+  telling = Boolean(point[2])
   const [, indent, not, name, directive = ''] = point
   if (!indent) {
     console.log(`${not ? '✗' : '✓'} ${name}${directive.startsWith('time') ? ` (${directive.slice(5)})` : ''}`)

@@ -10,8 +10,8 @@ import { plainAlert, sealedAlert } from './alert-record.ts'
 import type { Keylog } from './keylog.ts'
 import type { End } from './types.ts'
 
-/** Time for the other end to read the alert, before what is left of the connection is thrown away. */
-const lingerMs = 200
+/** Time for the other end to read the alert and close, before what is left of the connection is thrown away: a busy client that still writes would get RST instead of the alert. */
+const lingerMs = 5_000
 
 /**
  * To be called inside `secure`, on a TLS 1.2 client inside `keylog`. Sends the alert, then FIN, so that the alert is read.
@@ -26,7 +26,7 @@ export function refuse(end: End, socket: TLSSocket, raw: Socket, keylog: Keylog,
   socket.on('error', () => {})
   raw.on('error', () => {})
   socket.resume()
-  const timer = setTimeout(() => destroyBoth(socket, raw), lingerMs)
+  const timer = setTimeout(() => destroyBoth(socket, raw), lingerMs).unref()
   raw.once('close', () => clearTimeout(timer))
   return record !== undefined
 }
