@@ -1,0 +1,45 @@
+/** `trustplane pki renew`: what `kubeadm certs renew` does. */
+import type { Command } from 'commander'
+import { exitCodes } from '#errors.ts'
+import type { Renewed } from '#pki/renew.ts'
+import { createCommand, onRun } from '../../command.ts'
+import type { Io } from '../../io.ts'
+import { printDocument } from '../../output.ts'
+import { clockOf, clockOption, formats, type PlanOptions, planFor, planOption, rfc3339 } from './options.ts'
+
+export function buildRenew(io: Io | undefined): Command {
+  const command = createCommand({
+    name: 'renew',
+    summary: 'new keys and certificates, with the names and usages of those that are there',
+    description:
+      'As `kubeadm certs renew`: whatever its age, a certificate is renewed; names and usages come from it and not from the plan;\nthe CA in a kubeconfig stays as it is. Running components that read their files once must be restarted.',
+    formats,
+    examples: [
+      { does: 'Everything that kubeadm renews', line: 'trustplane pki renew all' },
+      { does: 'Some', line: 'trustplane pki renew apiserver admin.conf' },
+    ],
+  })
+    .argument('<names...>', 'all, or names as check-expiration shows them')
+    .addOption(planOption())
+    .addOption(clockOption())
+  return onRun<PlanOptions>(command, io, async (names, { io, options }) => {
+    // it brings what makes certificates with it, which check-expiration need not wait for
+    const { renewCertificates } = await import('#pki/renew.ts')
+    const renewed = await renewCertificates(options.dir, await planFor(options), names, clockOf(options))
+    if (options.output === 'table') io.stdout.write(describeRenewal(renewed, names.includes('all')))
+    else {
+      const items = renewed.map(({ notAfter, ...rest }) => ({
+        ...rest,
+        ...(notAfter ? { notAfter: rfc3339(notAfter) } : {}),
+      }))
+      await printDocument(io, 'RenewalList', { items }, options.output as 'json' | 'yaml')
+    }
+    return renewed.every(({ outcome }) => outcome === 'renewed') ? exitCodes.ok : exitCodes.findings
+  })
+}
+
+function describeRenewal(renewed: readonly Renewed[], all: boolean): string {
+  const lines = renewed.map(({ message }) => `${message}\n`).join('')
+  if (!all) return lines
+  return `${lines}\nDone renewing certificates. You must restart the kube-apiserver, kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates.\n`
+}
