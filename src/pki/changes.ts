@@ -17,6 +17,7 @@ export function merge(
   const { cluster, trust, ...parameters } = changes
   const merged: PlanDocument = { ...document }
   for (const key of [
+    'ownTrustFiles',
     'kubernetesVersion',
     'keyAlgorithm',
     'certificateValidityPeriod',

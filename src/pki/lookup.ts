@@ -20,11 +20,11 @@ function find<T extends { name: string }>(rows: readonly T[], name: string, what
   })
 }
 
-/** The bundle of a trust slot: a single CA's own file, or `trust/<slot>.crt`; undefined when the slot is not configured. */
+/** The bundle of a trust slot: a single CA's own file, or `trust/<slot>.crt` (see `Plan.ownTrustFiles`); undefined when the slot is not configured. */
 export function trustFile(plan: Plan, slot: TrustSlot): string | undefined {
   const names = plan.trust[slot]
   if (!names || names.length === 0) return undefined
-  if (names.length > 1) return `trust/${slot}.crt`
+  if (names.length > 1 || plan.ownTrustFiles) return `trust/${slot}.crt`
   const only = [...plan.authorities, ...plan.certificates].find(({ name }) => name === names[0])
   // a .crt that carries a served chain is more than the certificate to trust
   return only!.chain.length > 0 ? `trust/${slot}.crt` : only!.certificateFile

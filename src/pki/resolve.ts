@@ -185,6 +185,7 @@ export function resolvePlan(
     kubeconfigs,
     keyPairs,
     trust: document.trust ?? {},
+    ownTrustFiles: document.ownTrustFiles ?? false,
     document,
   }
   checkPlan(plan, report)

@@ -174,6 +174,8 @@ export interface Plan {
   keyPairs: readonly KeyPairSpec[]
   /** Authorities, and self-signed certificates to pin, by slot. A slot that is not there is not configured. */
   trust: Readonly<Partial<Record<TrustSlot, readonly string[]>>>
+  /** Every slot has a file of its own, also when it holds one authority: what a rotation needs, during which it holds two. */
+  ownTrustFiles: boolean
   /** As written, before expansion: what `applyChanges` starts from. */
   document: PlanDocument
 }
@@ -261,6 +263,8 @@ export interface ClusterDocument {
   kubeletApiAdmins?: string[]
 }
 interface Parameters {
+  /** See `Plan`. */
+  ownTrustFiles?: boolean
   kubernetesVersion?: string
   cluster?: ClusterDocument
   keyAlgorithm?: KeyAlgorithm

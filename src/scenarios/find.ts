@@ -15,16 +15,19 @@ export function findScenarioFiles(paths: readonly string[] = [packagedScenarios(
   return [...new Set(paths.flatMap(filesOf))]
 }
 
+/** `scenarios/rehearsals/` has files of another kind: see `#rehearsals/find.ts`. */
+const isRehearsal = (name: string) => /^rehearsals[\\/]/.test(name)
+
 function filesOf(path: string): string[] {
   if (existsSync(path)) {
     if (!statSync(path).isDirectory()) return [path]
     return (readdirSync(path, { recursive: true }) as string[])
-      .filter(name => /\.ya?ml$/.test(name))
+      .filter(name => /\.ya?ml$/.test(name) && !isRehearsal(name))
       .sort()
       .map(name => join(path, name))
   }
-  const packaged = (readdirSync(packagedScenarios(), { recursive: true }) as string[]).filter(name =>
-    name.endsWith('.yaml'),
+  const packaged = (readdirSync(packagedScenarios(), { recursive: true }) as string[]).filter(
+    name => name.endsWith('.yaml') && !isRehearsal(name),
   )
   const byName = new Map(
     packaged.flatMap(file => [
