@@ -5,21 +5,14 @@
  * PKI took 170 ms with it at first use and 75 ms after that, 75 ms to load not counted; so it takes 60, 20 and 35 (Node 24.21).
  * It is still worth importing this file only when the first certificate is made.
  */
-import {
-  createPublicKey,
-  hash,
-  type KeyObject,
-  randomBytes,
-  sign as signWithCallback,
-  X509Certificate,
-} from 'node:crypto'
+import { hash, type KeyObject, randomBytes, sign as signWithCallback, X509Certificate } from 'node:crypto'
 import { promisify } from 'node:util'
-import { AsnConvert } from '@peculiar/asn1-schema'
 import { Validity } from '@peculiar/asn1-x509'
 import { messageOf, TrustplaneError } from '#errors.ts'
 import { parseCertificate } from '#x509/certificate.ts'
 import { DerReader, tag } from '#x509/der.ts'
 import type { Certificate } from '#x509/types.ts'
+import { der, explicit, pem, sequence, subjectPublicKeyInfo, wrap } from './der-writer.ts'
 import { extensionsOf } from './extensions.ts'
 import { nameOf, type Subject } from './names.ts'
 import { algorithmFor } from './signature-algorithms.ts'
@@ -46,6 +39,8 @@ export interface CertificateContent {
   /** Lower-case hex; left out: random. */
   serialNumber?: string
   signatureHash?: SignatureHash
+  /** Others than the above, behind them: for certificates that are odd on purpose. `value` is DER. */
+  extraExtensions?: readonly { oid: string; critical: boolean; value: Uint8Array }[]
 }
 
 /** Who signs: an authority's certificate (PEM) and key. */
@@ -67,10 +62,7 @@ export async function issueCertificate(
   signer: Signer | { self: KeyObject },
 ): Promise<string> {
   const key = 'self' in signer ? signer.self : signer.key
-  const spki = (publicKey.type === 'private' ? createPublicKey(publicKey) : publicKey).export({
-    format: 'der',
-    type: 'spki',
-  })
+  const spki = subjectPublicKeyInfo(publicKey)
   const keyId = keyIdOf(spki)
   const subject = content.subjectDer ?? der(nameOf(content.subject))
   const issuer = 'self' in signer ? undefined : parsed(signer)
@@ -89,26 +81,8 @@ export async function issueCertificate(
     wrap(explicit(3), wrap(sequence, ...extensionsOf(content, keyId, issuer ? issuer.subjectKeyId : keyId))),
   )
   const signature = await sign(algorithm.hash, tbs, key)
-  return pem(wrap(sequence, tbs, algorithm.der, wrap(0x03, Buffer.from([0]), signature)))
+  return pem('CERTIFICATE', wrap(sequence, tbs, algorithm.der, wrap(0x03, Buffer.from([0]), signature)))
 }
-
-const sequence = 0x30
-const explicit = (number: number) => 0xa0 | number
-
-const der = (value: unknown) => Buffer.from(AsnConvert.serialize(value))
-
-/** Tag, length, content. */
-function wrap(tag: number, ...parts: Uint8Array[]): Buffer {
-  const length = parts.reduce((sum, part) => sum + part.length, 0)
-  const bytes = length < 0x80 ? [] : length < 0x100 ? [0x81] : length < 0x10000 ? [0x82] : [0x83]
-  for (let shift = (bytes.length === 0 ? 0 : (bytes[0]! & 0x7f) - 1) * 8; shift >= 0; shift -= 8) {
-    bytes.push((length >> shift) & 0xff)
-  }
-  return Buffer.concat([Buffer.from([tag, ...bytes]), ...parts])
-}
-
-const pem = (bytes: Buffer) =>
-  `-----BEGIN CERTIFICATE-----\n${bytes.toString('base64').replace(/.{64}(?=.)/g, '$&\n')}\n-----END CERTIFICATE-----\n`
 
 /** As Go computes it: SHA-1 of the public key's bits (RFC 5280 §4.2.1.2, method 1). */
 function keyIdOf(spki: Uint8Array): Buffer {

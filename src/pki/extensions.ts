@@ -68,21 +68,30 @@ export function extensionsOf(
     const identifier = new asn1.AuthorityKeyIdentifier({ keyIdentifier })
     extensions.push(extension(asn1.id_ce_authorityKeyIdentifier, false, identifier))
   }
-  const names = alternativeNamesOf(content)
-  if (names.length > 0) {
-    const { commonName, organizations } = content.subject
-    // RFC 5280 §4.2.1.6: without a subject the names are all there is
-    const critical = !content.subjectDer && commonName === '' && organizations.length === 0
-    extensions.push(extension(asn1.id_ce_subjectAltName, critical, new asn1.SubjectAlternativeName(names)))
-  }
+  const names = alternativeNames(content)
+  if (names) extensions.push(names)
   if (nameConstraints) {
     extensions.push(extension(asn1.id_ce_nameConstraints, true, nameConstraintsOf(nameConstraints)))
+  }
+  for (const { oid, critical, value } of content.extraExtensions ?? []) {
+    const extnValue = new OctetString(value)
+    extensions.push(new Uint8Array(AsnConvert.serialize(new asn1.Extension({ extnID: oid, critical, extnValue }))))
   }
   return extensions
 }
 
+/** subjectAltName; undefined without names. */
+export function alternativeNames(content: Omit<CertificateContent, 'notBefore' | 'notAfter'>): Uint8Array | undefined {
+  const names = alternativeNamesOf(content)
+  if (names.length === 0) return undefined
+  const { commonName, organizations } = content.subject
+  // RFC 5280 §4.2.1.6: without a subject the names are all there is
+  const critical = !content.subjectDer && commonName === '' && organizations.length === 0
+  return extension(asn1.id_ce_subjectAltName, critical, new asn1.SubjectAlternativeName(names))
+}
+
 /** In Go's order: DNS names, mail addresses, IPs, URIs. */
-function alternativeNamesOf(content: CertificateContent): asn1.GeneralName[] {
+function alternativeNamesOf(content: Omit<CertificateContent, 'notBefore' | 'notAfter'>): asn1.GeneralName[] {
   return [
     ...(content.dnsNames ?? []).map(dNSName => new asn1.GeneralName({ dNSName })),
     ...(content.emailAddresses ?? []).map(rfc822Name => new asn1.GeneralName({ rfc822Name })),

@@ -44,6 +44,16 @@ users:
 `
 }
 
+/** What `kubeadm certs generate-csr` writes: a user with a key alone, a cluster without CA. Who signs adds both. */
+export function renderPartialKubeconfig(
+  content: Omit<KubeconfigContent, 'certificateAuthority' | 'clientCertificate'>,
+): string {
+  return renderKubeconfig({ ...content, certificateAuthority: '', clientCertificate: '' })
+    .split('\n')
+    .filter(line => !/^ +(certificate-authority|client-certificate)-data: $/.test(line))
+    .join('\n')
+}
+
 interface KubeconfigDocument {
   'current-context'?: string
   contexts?: { name: string; context?: { cluster?: string; user?: string } }[]

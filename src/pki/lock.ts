@@ -35,9 +35,7 @@ export async function withLock<T>(dir: string, work: () => Promise<T>): Promise<
 async function acquire(dir: string, file: string): Promise<boolean> {
   for (const began = Date.now(); ; await sleep(pollMs)) {
     try {
-      const lock = await open(file, 'wx', 0o600)
-      await lock.writeFile(JSON.stringify({ pid: process.pid, host: hostname() }))
-      await lock.close()
+      await writeLock(file)
       held.add(file)
       return true
     } catch (cause) {
@@ -51,6 +49,19 @@ async function acquire(dir: string, file: string): Promise<boolean> {
         })
       }
     }
+  }
+}
+
+async function writeLock(file: string): Promise<void> {
+  const lock = await open(file, 'wx', 0o600)
+  try {
+    await lock.writeFile(JSON.stringify({ pid: process.pid, host: hostname() }))
+  } catch (cause) {
+    // a full disk: an empty lock would stand in the next one's way
+    await rm(file, { force: true })
+    throw cause
+  } finally {
+    await lock.close()
   }
 }
 

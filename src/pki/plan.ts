@@ -104,7 +104,7 @@ async function readDocument(text: string, file: string, sources: Source[]): Prom
 }
 
 async function readBase(name: string, yaml: YamlDocument, sources: Source[]): Promise<PlanDocument> {
-  const file = join(dirname(yaml.file), name)
+  const file = resolve(dirname(yaml.file), name)
   let text: string
   try {
     text = await readFile(file, 'utf8')

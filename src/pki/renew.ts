@@ -2,7 +2,7 @@
  * Renewal as `kubeadm certs renew` does it: names and usages come from the certificate that is there, not from the plan; the key is
  * new; a kubeconfig keeps its CA (kubernetes/kubeadm#2027); whatever its age, a certificate is renewed.
  */
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '#clock.ts'
@@ -12,6 +12,7 @@ import type { Certificate } from '#x509/types.ts'
 import { recover, writeTogether } from './atomic-write.ts'
 import { contentToRenew } from './certificate-content.ts'
 import { issueCertificate } from './certificates.ts'
+import { checkExternalAuthority } from './external-ca.ts'
 import { generateKey, privateKeyPem } from './keys.ts'
 import { readKubeconfigIdentity, withClientCertificate } from './kubeconfig.ts'
 import { withLock } from './lock.ts'
@@ -63,9 +64,31 @@ export async function renewCertificates(
   return withLock(dir, async () => {
     await recover(dir)
     const results: Renewed[] = []
-    for (const row of rows) results.push(await renewOne(dir, plan, row, clock))
+    for (const row of rows) {
+      try {
+        results.push(await renewOne(dir, plan, row, clock))
+      } catch (error) {
+        throw withState(error, row, rows, results)
+      }
+    }
     return results
   })
+}
+
+/** Each certificate is renewed whole or not at all; the error says which ones were before it, so that one can go on from there. */
+function withState(error: unknown, row: Row, rows: readonly Row[], results: readonly Renewed[]): unknown {
+  const done = results.filter(({ outcome }) => outcome === 'renewed').map(({ name }) => name)
+  if (!(error instanceof TrustplaneError) || done.length === 0) return error
+  const left = rows.slice(rows.indexOf(row)).map(({ name }) => name)
+  return new TrustplaneError(
+    error.code,
+    `${error.message}; renewed before that: ${done.join(', ')}; as they were: ${left.join(', ')}`,
+    {
+      fix: `${error.fix ? `${error.fix.replace(/;? ?nothing was (changed|renewed)$/, '')}; then ` : ''}go on with \`trustplane pki renew ${left.join(' ')}\``,
+      ...(error.at ? { at: error.at } : {}),
+      cause: error,
+    },
+  )
 }
 
 async function renewOne(dir: string, plan: Plan, row: Row, clock: Clock): Promise<Renewed> {
@@ -76,6 +99,7 @@ async function renewOne(dir: string, plan: Plan, row: Row, clock: Clock): Promis
   const authority = plan.authorities.find(candidate => candidate.name === row.issuer)!
   const signer = await loadSigner(dir, authority)
   if (!signer) {
+    await checkExternalAuthority(dir, plan, authority)
     const message = `Detected external ${authority.file.replace(/^pki\//, '')}, ${longName} can't be renewed`
     return { name, longName, file, outcome: 'external', message }
   }
@@ -121,6 +145,18 @@ function readCertificate(pem: string, path: string): Certificate {
   }
 }
 
+function readKey(pem: string, path: string): KeyObject {
+  try {
+    return createPrivateKey(pem)
+  } catch (cause) {
+    throw new TrustplaneError('TP_PEM_INVALID', `${path} holds no private key that can be read: ${messageOf(cause)}`, {
+      fix: 'put back the key from your backup; nothing was renewed',
+      at: { file: path },
+      cause,
+    })
+  }
+}
+
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
@@ -143,8 +179,12 @@ async function loadSigner(dir: string, authority: AuthoritySpec) {
     })
   }
   if (key === undefined) return undefined
-  const privateKey = createPrivateKey(key)
-  if (!new X509Certificate(certificate).checkPrivateKey(privateKey)) {
+  const privateKey = readKey(key, join(dir, authority.keyFile))
+  if (
+    !new X509Certificate(readCertificate(certificate, join(dir, authority.certificateFile)).der).checkPrivateKey(
+      privateKey,
+    )
+  ) {
     throw new TrustplaneError(
       'TP_PKI_EXISTS',
       `${join(dir, authority.keyFile)} does not belong to ${join(dir, authority.certificateFile)}`,

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { createCommand } from '../command.ts'
 import type { Io } from '../io.ts'
 import { buildCheckExpiration } from './pki/check-expiration.ts'
+import { buildGenerateCsr } from './pki/generate-csr.ts'
 import { buildInit } from './pki/init.ts'
 import { buildRenew } from './pki/renew.ts'
 
@@ -20,4 +21,5 @@ export function build(io?: Io): Command {
     .addCommand(buildInit(io))
     .addCommand(buildCheckExpiration(io))
     .addCommand(buildRenew(io))
+    .addCommand(buildGenerateCsr(io))
 }

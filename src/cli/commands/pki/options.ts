@@ -21,7 +21,7 @@ export interface PlanOptions extends ClockOptions {
   plan?: string
 }
 export const planOption = (description = 'the plan, when it is not the one that the PKI was made from') =>
-  new Option('--plan <file>', description)
+  new Option('--pki, --plan <file>', description)
 export const planFor = (options: { plan?: string; dir: string }): Promise<Plan> =>
   options.plan ? loadPlan(options.plan) : recordedPlan(options.dir)
 
