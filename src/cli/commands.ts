@@ -77,6 +77,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/verify.ts'),
   },
   {
+    name: 'diff',
+    summary: 'what changes between two PKIs: connections, and who can be whom',
+    group: 'Certificates',
+    load: () => import('./commands/diff.ts'),
+  },
+  {
     name: 'pki',
     summary: 'make, look at and check certificates, as kubeadm does',
     group: 'Certificates',

@@ -38,7 +38,7 @@ export function build(io?: Io): Command {
     ],
   })
     .addOption(
-      new Option('--plan <file>', 'the PKI plan: a YAML file, or the name of one in certs/').default('kubeadm'),
+      new Option('--pki, --plan <file>', 'the PKI plan: a YAML file, or the name of one in certs/').default('kubeadm'),
     )
     .addOption(
       new Option('--ports <which>', 'kubernetes, random, or NAME=PORT,… for some of them').default('kubernetes'),
