@@ -4,12 +4,12 @@ import { createSecureContext, type SecureContext, type SecureContextOptions } fr
 import type { Voice } from '#x509/types.ts'
 import { caNames } from './ca-names.ts'
 import { groups, opensslCiphers, signatureAlgorithms } from './suites.ts'
-import type { Bundle, Identity } from './types.ts'
+import type { Bundle, Identity, TlsVersion } from './types.ts'
 
 export interface ContextOptions {
   voice: Voice
-  minVersion?: 'TLSv1.2' | 'TLSv1.3'
-  maxVersion?: 'TLSv1.2' | 'TLSv1.3'
+  minVersion?: TlsVersion
+  maxVersion?: TlsVersion
   cipherSuites?: readonly string[]
 }
 

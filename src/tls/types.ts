@@ -68,9 +68,27 @@ export interface HandshakeRecord {
   http?: { status: number; method?: string; path?: string }
 }
 
+/** What a component holds of one file, told when it was loaded, and again when it was loaded anew. */
+export interface LoadedFile {
+  time: string
+  pid: number
+  component: string
+  end: End
+  /** The row of the connection table that it is for; a server knows only `to`. */
+  from?: string
+  to: string
+  use: 'certificate' | 'trust'
+  file: string
+  /** SHA-256 of each certificate in memory: a chain leaf first, a bundle in its order. */
+  sha256: string[]
+  reload: Reload
+}
+
 /** Where records go: appended to `<state>/connections/<component>.jsonl`, kept in memory, or both. */
 export interface RecordSink {
   write(record: HandshakeRecord): void
+  /** For `status --drift`: appended to `<state>/loaded/<component>.jsonl`. */
+  loaded?(file: LoadedFile): void
   close(): Promise<void>
 }
 
@@ -79,8 +97,9 @@ export interface RecordSink {
  * - `start`: only at start (kubeconfigs of the scheduler and controller-manager, etcd's trusted CA)
  * - `watch`: when they change, and every minute (kube-apiserver's serving certificate and client CA)
  * - `handshake`: for every handshake, when they changed (etcd's own certificates)
+ * - `client-go`: as `handshake`, and every five minutes (client certificates in files, of every client-go client)
  */
-export type Reload = 'start' | 'watch' | 'handshake'
+export type Reload = 'start' | 'watch' | 'handshake' | 'client-go'
 
 /** A certificate chain and its key, in memory. */
 export interface Identity {
@@ -95,6 +114,8 @@ export interface Identity {
 }
 
 export interface IdentitySource {
+  /** Of files; left out: it is in memory, and changes only when its owner changes it. */
+  readonly reload?: Reload
   current(): Identity
   /** Called after `current()` changed. Returns a function that stops it. */
   onChange(listener: () => void): () => void
@@ -108,10 +129,15 @@ export interface Bundle {
 }
 
 export interface BundleSource {
+  /** Of files; left out: it is in memory, and changes only when its owner changes it. */
+  readonly reload?: Reload
   current(): Bundle
   onChange(listener: () => void): () => void
   close(): void
 }
+
+/** Everything but endpoints/, which has a bad server of each kind, speaks 1.2 and 1.3. */
+export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
 
 interface Common {
   /** The component that listens or dials, for records. */
@@ -120,9 +146,9 @@ interface Common {
   voice: Voice
   log: Log
   records: RecordSink
-  /** 'TLSv1.2' (default) or 'TLSv1.3'. */
-  minVersion?: 'TLSv1.2' | 'TLSv1.3'
-  maxVersion?: 'TLSv1.2' | 'TLSv1.3'
+  /** Default TLSv1.2. */
+  minVersion?: TlsVersion
+  maxVersion?: TlsVersion
   /** Go's names (`TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`); TLS 1.3 suites are not configurable, as in Go. */
   cipherSuites?: readonly string[]
 }
@@ -223,7 +249,9 @@ export interface Dialer {
   connect(target: { host: string; port: number }): Promise<TLSSocket>
   /** An undici Agent whose connections are made by this dialer. A refusal surfaces as the request's error (`RefusedError` itself or as cause). */
   readonly agent: Dispatcher
-  /** End every connection, so that the next request handshakes anew (certificate rotation). */
+  /** End every connection, so that the next request handshakes anew. */
   closeConnections(): void
+  /** From the next request on over new connections (certificate rotation); those that are open end with their requests. */
+  retireConnections(): void
   close(): Promise<void>
 }

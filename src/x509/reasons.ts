@@ -162,6 +162,7 @@ export const reasons = [
         'tls: server sent certificate containing RSA key larger than 8192 bits',
         'tls: client sent certificate containing RSA key larger than 8192 bits',
         'tls: invalid signature by the client certificate: crypto/rsa: …-bit keys are insecure (see https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size)',
+        'tls: invalid signature by the server certificate: crypto/rsa: …-bit keys are insecure (see https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size)',
       ],
       // it takes any size
       'go1.19': [],
