@@ -1,4 +1,5 @@
 /** client-go's workqueue: keys to be looked at, each once however often it is added meanwhile, with longer and longer waits after failures. */
+import { after, type Clock, systemClock } from '#clock.ts'
 import { messageOf } from '#errors.ts'
 import type { Log } from '#log.ts'
 
@@ -12,6 +13,8 @@ export interface WorkQueueOptions {
   workers?: number
   /** Waits after failures: 5 ms, doubled, at most this. The original's most is 1000 s, which here would outlive the mesh. */
   maxDelayMs?: number
+  /** By which `addAfter` waits; the waits after failures are real ones. Default: the system's. */
+  clock?: Clock
 }
 
 const firstDelayMs = 5
@@ -22,12 +25,12 @@ export class WorkQueue {
   readonly #running = new Set<string>()
   readonly #again = new Set<string>()
   readonly #failures = new Map<string, number>()
-  readonly #timers = new Map<string, { at: number; timer: NodeJS.Timeout }>()
+  readonly #timers = new Map<string, { at: number; cancel: () => void }>()
   readonly #idle: (() => void)[] = []
   #stopped = false
 
   constructor(options: WorkQueueOptions) {
-    this.#options = { workers: 5, maxDelayMs: 30_000, ...options }
+    this.#options = { workers: 5, maxDelayMs: 30_000, clock: systemClock, ...options }
   }
 
   add(key: string): void {
@@ -40,17 +43,28 @@ export class WorkQueue {
 
   /** A later time for a key that waits already does not put it off; an earlier one brings it forward. */
   addAfter(key: string, ms: number): void {
+    this.#addAfter(key, ms, this.#options.clock)
+  }
+
+  #addAfter(key: string, ms: number, clock: Clock): void {
     if (this.#stopped) return
-    const at = performance.now() + ms
+    const at = clock.now().getTime() + ms
     const waiting = this.#timers.get(key)
     if (waiting && waiting.at <= at) return
-    clearTimeout(waiting?.timer)
+    waiting?.cancel()
     const wake = () => {
       this.#timers.delete(key)
       this.add(key)
     }
-    // setTimeout's most is 2^31 - 1 ms; waking early is harmless
-    this.#timers.set(key, { at, timer: setTimeout(wake, Math.min(ms, 2 ** 31 - 1)) })
+    this.#timers.set(key, { at, cancel: after(clock, ms, wake) })
+  }
+
+  /** What it names is gone: no more waiting for it. */
+  forget(key: string): void {
+    this.#timers.get(key)?.cancel()
+    this.#timers.delete(key)
+    this.#queued.delete(key)
+    this.#failures.delete(key)
   }
 
   /** Resolves when what runs has ended; nothing new is begun. */
@@ -58,7 +72,7 @@ export class WorkQueue {
     this.#stopped = true
     this.#queued.clear()
     this.#again.clear()
-    for (const { timer } of this.#timers.values()) clearTimeout(timer)
+    for (const { cancel } of this.#timers.values()) cancel()
     this.#timers.clear()
     if (this.#running.size > 0) await new Promise<void>(resolve => this.#idle.push(resolve))
   }
@@ -82,7 +96,7 @@ export class WorkQueue {
       this.#failures.set(key, failures)
       if (!this.#stopped) {
         log.info(`Error syncing ${name}`, { key, err: messageOf(error) }, failures > 3 ? 0 : 2)
-        this.addAfter(key, Math.min(maxDelayMs, firstDelayMs * 2 ** (failures - 1)))
+        this.#addAfter(key, Math.min(maxDelayMs, firstDelayMs * 2 ** (failures - 1)), systemClock)
       }
     }
     this.#running.delete(key)

@@ -271,6 +271,11 @@ export function createClientOver(options: ClientOverOptions) {
       options.closeConnections?.()
     },
 
+    /** From the next request on over new connections (a new certificate), without losing one that is on its way; watches start anew. */
+    renewConnections(): void {
+      transport.renew()
+    },
+
     async close(): Promise<void> {
       await transport.close()
       await options.onClose?.()

@@ -66,13 +66,13 @@ export function createClient(options: ClientOptions | DialedClientOptions): Clie
     ...(kubeconfig.tlsServerName ? { servername: kubeconfig.tlsServerName } : {}),
     ...(kubeconfig.insecureSkipTlsVerify ? { insecureSkipVerify: true } : {}),
   })
-  // transport/cert_rotation.go
+  // transport/cert_rotation.go, which cuts them off
   const stop = identity?.onChange(() => {
     log.info('Certificate rotation detected, shutting down client connections to start using new credentials')
-    dialer.closeConnections()
+    client.renewConnections()
   })
   const token = tokenOf(kubeconfig)
-  return clientOver(dialer, kubeconfig.server, options, {
+  const client = clientOver(dialer, kubeconfig.server, options, {
     ...(token ? { token } : {}),
     ...(kubeconfig.impersonate ? { headers: impersonationHeaders(kubeconfig.impersonate) } : {}),
     async onClose() {
@@ -82,6 +82,7 @@ export function createClient(options: ClientOptions | DialedClientOptions): Clie
       await dialer.close()
     },
   })
+  return client
 }
 
 function clientOver(
@@ -131,11 +132,11 @@ function recordAnswer(socket: TLSSocket, { status, method, path }: Answer): void
   )
 }
 
-/** Undefined: the kubeconfig has no certificate. Files are read again when they change, embedded data never. */
+/** Undefined: the kubeconfig has no certificate. Files are read again for a handshake and every five minutes, embedded data never. */
 export function identityOf({ clientCertificate, clientKey, path }: Kubeconfig, log: Log): IdentitySource | undefined {
   if (!clientCertificate || !clientKey) return undefined
   if ('file' in clientCertificate && 'file' in clientKey) {
-    return fileIdentity({ certFile: clientCertificate.file, keyFile: clientKey.file, reload: 'watch', log })
+    return fileIdentity({ certFile: clientCertificate.file, keyFile: clientKey.file, reload: 'client-go', log })
   }
   const pem = (source: typeof clientCertificate) =>
     'data' in source ? source.data : readFileSync(source.file, 'latin1')

@@ -260,5 +260,6 @@ export const isNotFound = is('NotFound')
 export const isAlreadyExists = is('AlreadyExists')
 export const isConflict = is('Conflict')
 export const isForbidden = is('Forbidden')
+export const isUnauthorized = is('Unauthorized')
 /** 410: both reasons mean that the history asked for is gone. */
 export const isExpired = (error: unknown) => error instanceof StatusError && error.code === 410

@@ -46,6 +46,8 @@ export interface RawAnswer {
 
 export interface Transport {
   request(request: TransportRequest): Promise<RawAnswer>
+  /** Handshakes anew from the next request on. What is on its way gets its answer over the old connections; streams are ended. */
+  renew(): void
   close(): Promise<void>
 }
 
@@ -90,15 +92,19 @@ export function createTransport({ dialer, server, onAnswer, connections }: Trans
   const base = url.pathname.replace(/\/$/, '')
   const target = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 443) }
   const inTurn = atMost(requestsAtOnce)
-  const pool = new Pool(url.origin, {
-    connections: connections ?? null,
-    allowH2: false,
-    keepAliveTimeout: idleMs,
-    keepAliveMaxTimeout: idleMs,
-    headersTimeout: 60_000,
-    bodyTimeout: 60_000,
-    factory: (origin, options) => connection(origin, options as Client.Options),
+  const newGeneration = () => ({
+    streams: new Set<RawAnswer['stream']>(),
+    pool: new Pool(url.origin, {
+      connections: connections ?? null,
+      allowH2: false,
+      keepAliveTimeout: idleMs,
+      keepAliveMaxTimeout: idleMs,
+      headersTimeout: 60_000,
+      bodyTimeout: 60_000,
+      factory: (origin, options) => connection(origin, options as Client.Options),
+    }),
   })
+  let generation = newGeneration()
 
   /** One undici Client is one connection at a time, so it knows which socket an answer came over. */
   function connection(origin: URL, options: Client.Options): Dispatcher {
@@ -129,6 +135,7 @@ export function createTransport({ dialer, server, onAnswer, connections }: Trans
   }
 
   async function once(request: TransportRequest): Promise<RawAnswer> {
+    const { pool, streams } = generation
     const { statusCode, headers, body } = await pool.request({
       method: request.method as Dispatcher.HttpMethod,
       path: base + request.path,
@@ -137,6 +144,14 @@ export function createTransport({ dialer, server, onAnswer, connections }: Trans
       ...(request.signal ? { signal: request.signal } : {}),
       ...(request.streaming ? { bodyTimeout: 0, headersTimeout: 0 } : {}),
     })
+    if (request.streaming) {
+      // renewed while it was asked for: it would go on over a connection of the old kind
+      if (pool !== generation.pool) body.destroy()
+      else {
+        streams.add(body)
+        body.once('close', () => streams.delete(body))
+      }
+    }
     return {
       status: statusCode,
       headers,
@@ -159,7 +174,13 @@ export function createTransport({ dialer, server, onAnswer, connections }: Trans
         }
       }
     },
-    close: () => pool.destroy().then(() => {}),
+    renew() {
+      const { pool, streams } = generation
+      generation = newGeneration()
+      for (const stream of streams) stream.destroy()
+      pool.close().catch(() => {})
+    },
+    close: () => generation.pool.destroy().then(() => {}),
   }
 }
 

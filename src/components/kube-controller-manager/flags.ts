@@ -14,12 +14,31 @@ import {
   servingFlags,
 } from '../kubernetes-flags.ts'
 
+/** A CA for one signer only. */
+const signerFile = <const S extends string, const F extends 'cert' | 'key'>(signer: S, file: F) =>
+  ({
+    name: `cluster-signing-${signer}-${file}-file`,
+    kind: 'string',
+    description: `the ${file === 'cert' ? 'CA' : "CA's key"} for this signer, instead of --cluster-signing-${file}-file`,
+  }) as const
+
+const signerFlags = [
+  signerFile('kubelet-serving', 'cert'),
+  signerFile('kubelet-serving', 'key'),
+  signerFile('kubelet-client', 'cert'),
+  signerFile('kubelet-client', 'key'),
+  signerFile('kube-apiserver-client', 'cert'),
+  signerFile('kube-apiserver-client', 'key'),
+  signerFile('legacy-unknown', 'cert'),
+  signerFile('legacy-unknown', 'key'),
+] as const
+
 const own = [
   { name: 'secure-port', kind: 'int', description: 'the port to serve HTTPS on; 0: any free one', default: '10257' },
   {
     name: 'controllers',
     kind: 'list',
-    description: "which controllers run: '*' all, 'foo' that one, '-foo' not that one",
+    description: "which controllers run: '*' all that are on by default, 'foo' that one, '-foo' not that one",
     default: '*',
   },
   { name: 'cluster-signing-cert-file', kind: 'string', description: 'the CA that signs CSRs: exactly one certificate' },
@@ -30,6 +49,14 @@ const own = [
     description: 'the longest life of a certificate that is signed; a CSR may ask for a shorter one',
     default: '8760h',
   },
+  {
+    name: 'cluster-signing-backdate',
+    kind: 'duration',
+    description: 'how long ago signed certificates begin; five minutes are most of a life that is short',
+    default: '5m',
+    ours: true,
+  },
+  ...signerFlags,
   { name: 'root-ca-file', kind: 'string', description: 'what pods are given as ca.crt (kube-root-ca.crt)' },
   {
     name: 'service-account-private-key-file',
@@ -79,7 +106,7 @@ export const flags: readonly FlagSpec[] = [
   ...acceptedLogFlags,
   ...accepted(
     'string',
-    'cluster-name cluster-cidr service-cluster-ip-range cloud-provider cloud-config external-cloud-volume-plugin flex-volume-plugin-dir cidr-allocator-type cluster-signing-kube-apiserver-client-cert-file cluster-signing-kube-apiserver-client-key-file cluster-signing-kubelet-client-cert-file cluster-signing-kubelet-client-key-file cluster-signing-kubelet-serving-cert-file cluster-signing-kubelet-serving-key-file cluster-signing-legacy-unknown-cert-file cluster-signing-legacy-unknown-key-file node-eviction-rate secondary-node-eviction-rate unhealthy-zone-threshold',
+    'cluster-name cluster-cidr service-cluster-ip-range cloud-provider cloud-config external-cloud-volume-plugin flex-volume-plugin-dir cidr-allocator-type node-eviction-rate secondary-node-eviction-rate unhealthy-zone-threshold',
   ),
   ...accepted(
     'int',

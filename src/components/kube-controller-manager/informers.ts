@@ -1,4 +1,5 @@
 /** One copy of each collection that controllers follow, with the indices that they ask by. */
+import { bootstrapTokenType } from '#kubernetes/bootstrap-tokens.ts'
 import type { Client } from '#kubernetes/client.ts'
 import { createInformer } from '#kubernetes/informer.ts'
 import { resources } from '#kubernetes/resources.ts'
@@ -31,6 +32,20 @@ export function createInformers(client: Client, log: Log) {
       log,
       resource: resources.configmaps,
       fieldSelector: 'metadata.name=kube-root-ca.crt',
+    }),
+    clusterInfo: createInformer({
+      client,
+      log,
+      resource: resources.configmaps,
+      namespace: 'kube-public',
+      fieldSelector: 'metadata.name=cluster-info',
+    }),
+    bootstrapTokens: createInformer({
+      client,
+      log,
+      resource: resources.secrets,
+      namespace: 'kube-system',
+      fieldSelector: `type=${bootstrapTokenType}`,
     }),
     deployments: createInformer({ client, log, resource: resources.deployments, indexers }),
     replicasets: createInformer({ client, log, resource: resources.replicasets, indexers }),

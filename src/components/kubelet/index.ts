@@ -44,7 +44,7 @@ export const component: Component = {
         })
       : undefined
     if (clientCa) closers.unshift(() => clientCa.close())
-    const { client, certificates, close } = await kubeletClient(settings, context, metrics)
+    const { client, certificates, failed, close } = await kubeletClient(settings, context, metrics)
     closers.unshift(close)
     const identity = await servingIdentityOf(settings, { context, metrics, client })
     closers.unshift(() => identity.close())
@@ -96,7 +96,7 @@ export const component: Component = {
     )
     return {
       addresses: { secure: server.address, ...(healthz ? { healthz: healthz.address } : {}) },
-      failed: new Promise(() => {}),
+      failed,
       async stop() {
         for (const close of closers) await close()
       },

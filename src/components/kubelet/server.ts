@@ -9,6 +9,7 @@ import type { HealthCheck } from '#kubernetes/health.ts'
 import type { Metrics } from '#kubernetes/metrics.ts'
 import { kubeletRefusals } from '#kubernetes/refusals.ts'
 import { createSecureServer, type SecureServer } from '#kubernetes/serving.ts'
+import { noSchemas } from '#no-schemas.ts'
 import type { BundleSource, IdentitySource } from '#tls/types.ts'
 import type { ComponentContext } from '../component.ts'
 import { tlsOptions } from '../tls-options.ts'
@@ -122,7 +123,7 @@ const configz = (settings: Settings) => ({
 
 /** healthzPort: for whoever sits on the same machine. */
 export async function startHealthz(place: NonNullable<Settings['healthz']>) {
-  const app = Fastify({ forceCloseConnections: true })
+  const app = Fastify({ schemaController: noSchemas, forceCloseConnections: true })
   app.get('/healthz', async (_request, reply) => reply.header('content-type', 'text/plain; charset=utf-8').send('ok'))
   await app.listen({ host: place.host, port: place.port })
   const { port } = app.server.address() as AddressInfo

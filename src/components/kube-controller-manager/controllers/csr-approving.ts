@@ -1,4 +1,5 @@
 /** certificatesigningrequest-approving-controller: kubelets' client certificates, for those who may (pkg/controller/certificates/approver/sarapprove.go). */
+import { messageOf } from '#errors.ts'
 import { resources } from '#kubernetes/resources.ts'
 import { isConflict, isNotFound } from '#kubernetes/status.ts'
 import { time } from '#kubernetes/time.ts'
@@ -40,16 +41,22 @@ export function createCsrApprovingController({ client, informers, log, clock }: 
   async function sync(name: string): Promise<void> {
     const csr = csrs.get(name)
     if (!csr || csr.status?.certificate || isDecided(csr) || csr.spec.signerName !== signerName) return
-    const request = await readRequest(csr.spec.request)
-    let wasRecognized = false
+    let request: Request
+    try {
+      request = readRequest(csr.spec.request)
+    } catch (error) {
+      throw new Error(`unable to parse csr "${name}": ${messageOf(error)}`)
+    }
+    const tried: string[] = []
     for (const { recognizes, subresource, message } of recognizers) {
       if (!recognizes(request, csr)) continue
-      wasRecognized = true
+      tried.push(subresource)
       if (!(await mayAsk(csr, subresource))) continue
       await approve(csr, message)
       return
     }
-    if (wasRecognized) throw new Error('recognized csr but subject access review was not approved')
+    if (tried.length > 0)
+      throw new Error(`recognized csr "${name}" as [${tried.join(' ')}] but subject access review was not approved`)
   }
 
   async function mayAsk({ spec }: CertificateSigningRequest, subresource: string): Promise<boolean> {
@@ -92,6 +99,7 @@ export function createCsrApprovingController({ client, informers, log, clock }: 
       csrs
         .on('add', ({ metadata }) => queue.add(metadata.name!))
         .on('update', ({ metadata }) => queue.add(metadata.name!))
+        .on('delete', ({ metadata }) => queue.forget(metadata.name!))
       for (const { metadata } of csrs.list()) queue.add(metadata.name!)
     },
     stop: () => queue.stop(),

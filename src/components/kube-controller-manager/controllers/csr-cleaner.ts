@@ -3,26 +3,34 @@ import { resources } from '#kubernetes/resources.ts'
 import { isNotFound } from '#kubernetes/status.ts'
 import type { CertificateSigningRequest } from '#kubernetes/types.ts'
 import { parseCertificate } from '#x509/certificate.ts'
+import { certificateBlocks } from '#x509/pem.ts'
 import { WorkQueue } from '../../work-queue.ts'
 import type { Controller, ControllerContext } from './controller.ts'
 
 const hourMs = 3_600_000
-const decidedMs = hourMs
-const pendingMs = 24 * hourMs
+/** Approved and issued, Denied, Failed: since the condition; Pending: since it was created. */
+const ageMs = { decided: hourMs, pending: 24 * hourMs }
 
-/** When it may go, in epoch milliseconds. */
-function expiryOf({ metadata, status }: CertificateSigningRequest): number {
-  const created = Date.parse(metadata.creationTimestamp ?? '')
-  const decided = status?.conditions?.map(condition => Date.parse(condition.lastUpdateTime ?? '') || created) ?? []
-  const byDecision = decided.length > 0 ? Math.max(...decided) + decidedMs : created + pendingMs
-  return Math.min(byDecision, issuedUntil(status?.certificate) ?? Number.POSITIVE_INFINITY)
+/**
+ * When it may go, in epoch milliseconds; never: one that is approved and that nobody signs, as in the original.
+ * The original looks every hour; here it goes when its time has come.
+ */
+export function expiryOf({ metadata, status }: CertificateSigningRequest): number {
+  const conditions = status?.conditions ?? []
+  if (conditions.length === 0) return Date.parse(metadata.creationTimestamp ?? '') + ageMs.pending
+  const isIssued = Boolean(status?.certificate)
+  const ends = conditions
+    .filter(({ type }) => type === 'Denied' || type === 'Failed' || (type === 'Approved' && isIssued))
+    .map(({ lastUpdateTime }) => Date.parse(lastUpdateTime ?? '') + ageMs.decided)
+    .filter(end => !Number.isNaN(end))
+  const isApproved = conditions.some(({ type }) => type === 'Approved')
+  return Math.min(...ends, (isApproved && issuedUntil(status?.certificate)) || Number.POSITIVE_INFINITY)
 }
 
 function issuedUntil(certificate: string | undefined): number | undefined {
-  if (!certificate) return undefined
-  const pem = Buffer.from(certificate, 'base64').toString('latin1')
+  const [der] = certificate ? certificateBlocks(Buffer.from(certificate, 'base64').toString('latin1')) : []
   try {
-    return parseCertificate(Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')).notAfter.getTime()
+    return der && parseCertificate(der).notAfter.getTime()
   } catch {
     return undefined
   }
@@ -33,11 +41,15 @@ export function createCsrCleaner({ client, informers, log, clock }: ControllerCo
   const queue = new WorkQueue({
     name: 'certificatesigningrequest',
     log,
+    clock,
     async sync(name) {
       const csr = csrs.get(name)
       if (!csr) return
       const leftMs = expiryOf(csr) - clock.now().getTime()
-      if (leftMs > 0) return queue.addAfter(name, leftMs)
+      if (leftMs > 0) {
+        if (Number.isFinite(leftMs)) queue.addAfter(name, leftMs)
+        return
+      }
       await client.delete(resources.csrs, { name }).catch(error => {
         if (!isNotFound(error)) throw error
       })
@@ -48,6 +60,7 @@ export function createCsrCleaner({ client, informers, log, clock }: ControllerCo
       csrs
         .on('add', ({ metadata }) => queue.add(metadata.name!))
         .on('update', ({ metadata }) => queue.add(metadata.name!))
+        .on('delete', ({ metadata }) => queue.forget(metadata.name!))
       for (const { metadata } of csrs.list()) queue.add(metadata.name!)
     },
     stop: () => queue.stop(),

@@ -1,4 +1,5 @@
 /** The controllers, by the names that `--controllers` takes (cmd/kube-controller-manager/names). */
+import { createBootstrapSigner } from './bootstrap-signer.ts'
 import type { Controller, ControllerContext } from './controller.ts'
 import { createCsrApprovingController } from './csr-approving.ts'
 import { createCsrCleaner } from './csr-cleaner.ts'
@@ -12,6 +13,7 @@ import { createNodeLifecycleController } from './node-lifecycle.ts'
 import { createPodGarbageCollector } from './pod-garbage-collector.ts'
 import { createReplicaSetController } from './replicaset.ts'
 import { createTaintEvictionController } from './taint-eviction.ts'
+import { createTokenCleaner } from './token-cleaner.ts'
 
 export interface ControllerRow {
   name: string
@@ -19,6 +21,8 @@ export interface ControllerRow {
   alias: string
   /** In kube-system: whom it speaks as. */
   serviceAccount: string
+  /** Not among `*`: it is named, or does not run. */
+  isOffByDefault?: true
   create(context: ControllerContext): Controller
 }
 
@@ -107,13 +111,27 @@ export const controllers: readonly ControllerRow[] = [
     serviceAccount: 'certificate-controller',
     create: createCsrCleaner,
   },
+  {
+    name: 'bootstrap-signer-controller',
+    alias: 'bootstrapsigner',
+    serviceAccount: 'bootstrap-signer',
+    isOffByDefault: true,
+    create: createBootstrapSigner,
+  },
+  {
+    name: 'token-cleaner-controller',
+    alias: 'tokencleaner',
+    serviceAccount: 'token-cleaner',
+    isOffByDefault: true,
+    create: createTokenCleaner,
+  },
 ]
 
 /** genericcontrollermanager.IsControllerEnabled: the first word that names it decides, then `*`. */
-export function isEnabled({ name, alias }: ControllerRow, words: readonly string[]): boolean {
+export function isEnabled({ name, alias, isOffByDefault }: ControllerRow, words: readonly string[]): boolean {
   for (const word of words) {
     if (word === name || word === alias) return true
     if (word === `-${name}` || word === `-${alias}`) return false
   }
-  return words.includes('*')
+  return !isOffByDefault && words.includes('*')
 }

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { stringify } from 'yaml'
+import { after } from '#clock.ts'
 import { messageOf, TrustplaneError } from '#errors.ts'
 import type { Client } from '#kubernetes/client.ts'
 import { bundleOf, createClient, identityOf } from '#kubernetes/from-kubeconfig.ts'
@@ -22,8 +23,12 @@ const names = { component: 'kubelet', from: 'kubelet', to: 'kube-apiserver' }
 export interface KubeletClient {
   client: Client
   certificates: CertificateManager | undefined
+  /** Resolves when the kubelet can do nothing more with the certificate that it has: it ends, and whoever starts it again bootstraps it. */
+  failed: Promise<Error>
   close(): Promise<void>
 }
+
+const never = new Promise<Error>(() => {})
 
 /** @throws TrustplaneError or Error in the original's words */
 export async function kubeletClient(
@@ -37,7 +42,7 @@ export async function kubeletClient(
   const given = problem === undefined ? loadKubeconfig(settings.kubeconfig ?? '') : undefined
   if (given && !(settings.rotateCertificates && given.clientCertificate)) {
     const client = createClient({ ...context, ...names, kubeconfig: given, metrics })
-    return { client, certificates: undefined, close: () => client.close() }
+    return { client, certificates: undefined, failed: never, close: () => client.close() }
   }
   const store = new CertificateStore(settings.certDir, 'kubelet-client')
   const bootstrapConfig = given ? undefined : loadBootstrap(bootstrap!)
@@ -49,13 +54,12 @@ export async function kubeletClient(
 
   const initial = bootstrapConfig ? undefined : identityOf(kubeconfig, log)
   const certificates = new CertificateManager({
-    what: 'kubelet client',
     signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
     usage: 'client auth',
     template: () => ({ commonName: `system:node:${settings.nodeName}`, organizations: ['system:nodes'] }),
     store,
     ...(initial ? { initial: initial.current() } : {}),
-    client: () => (bootstrapClient && !certificates.leaf ? bootstrapClient : client),
+    client: current => (bootstrapClient && !current ? bootstrapClient : client),
     rotate: settings.rotateCertificates,
     missing: 'no client certificate available for the kubelet',
     errorsMetric: 'kubelet_certificate_manager_client_expiration_renew_errors',
@@ -79,13 +83,18 @@ export async function kubeletClient(
   const client = createClient({ ...context, ...names, dialer, server: kubeconfig.server, metrics })
   certificates.onChange(() => {
     log.info('Certificate rotation detected, shutting down client connections to start using new credentials')
-    dialer.closeConnections()
+    // where the original cuts them off, and what was on its way with them
+    client.renewConnections()
   })
+  void certificates.available.then(() => bootstrapClient?.renewConnections())
   certificates.start()
+  const watch = watchExpiry(certificates, context)
   return {
     client,
     certificates,
+    failed: watch.failed,
     async close() {
+      watch.stop()
       await certificates.stop()
       await client.close()
       await dialer.close()
@@ -93,6 +102,31 @@ export async function kubeletClient(
       roots.close()
     },
   }
+}
+
+// UpdateTransport's exitAfter and period
+const exitAfterMs = 5 * 60_000
+const periodMs = 10_000
+
+/** pkg/kubelet/certificate/transport.go: without a good certificate for five minutes it ends, if that is not kube-apiserver's fault. */
+function watchExpiry(certificates: CertificateManager, { clock, log }: ComponentContext) {
+  const { promise: failed, resolve } = Promise.withResolvers<Error>()
+  let lastGood = clock.now().getTime()
+  let cancel = () => {}
+  const look = () => {
+    const now = clock.now().getTime()
+    if (certificates.leaf && certificates.ttlSeconds() > 0) lastGood = now
+    if (now > lastGood + exitAfterMs) {
+      const since = 'It has been 5m0s since a valid client cert was found'
+      if (certificates.serverHealthy) return resolve(new Error(`${since} and the server is responsive, exiting.`))
+      log.error(
+        `${since}, but the server is not responsive. A restart may be necessary to retrieve new initial credentials.`,
+      )
+    }
+    cancel = after(clock, periodMs, look)
+  }
+  cancel = after(clock, periodMs, look)
+  return { failed, stop: () => cancel() }
 }
 
 /** Nobody is dialled before there is a certificate to show. */
@@ -105,6 +139,7 @@ const waiting = (certificates: CertificateManager, dialer: Dialer): Dialer => ({
     return dialer.agent
   },
   closeConnections: () => dialer.closeConnections(),
+  retireConnections: () => dialer.retireConnections(),
   close: () => dialer.close(),
 })
 

@@ -1,29 +1,29 @@
 /** client-go's certificate manager: asks for a certificate by CSR when there is none or it nears its end, waits for it, stores and uses it. */
-import type { Clock } from '#clock.ts'
+import { after, type Clock, sleepUntil } from '#clock.ts'
 import { messageOf } from '#errors.ts'
-import { Backoff, pause } from '#kubernetes/backoff.ts'
+import { Backoff } from '#kubernetes/backoff.ts'
 import type { Client } from '#kubernetes/client.ts'
 import type { Metrics } from '#kubernetes/metrics.ts'
 import { resources } from '#kubernetes/resources.ts'
-import type { CertificateSigningRequest } from '#kubernetes/types.ts'
+import { isForbidden, isNotFound, isUnauthorized, StatusError } from '#kubernetes/status.ts'
 import type { Log } from '#log.ts'
 import { memoryIdentity } from '#tls/identity.ts'
 import type { Identity, IdentitySource } from '#tls/types.ts'
-import { makeRequest, type RequestTemplate } from './request.ts'
+import { makeRequest, type RequestTemplate, satisfies } from './request.ts'
+import { waitForCertificate } from './signed.ts'
 import type { CertificateStore } from './store.ts'
 
 export interface CertificateManagerOptions {
-  /** For log lines: `kubelet client`, `kubelet server`. */
-  what: string
+  /** For log lines: `kubernetes.io/kube-apiserver-client-kubelet`. */
   signerName: string
   /** Besides `digital signature`. */
   usage: 'client auth' | 'server auth'
   template: () => RequestTemplate
   store: CertificateStore
-  /** Used until something was stored. */
-  initial?: { certificate: string; key: string; file?: string | undefined }
-  /** Who asks. */
-  client: () => Client
+  /** Used until something was stored, and when what was stored has expired. */
+  initial?: Pair
+  /** Who asks; `current`: there is a certificate that is good. */
+  client: (current: boolean) => Client
   /** False: a certificate that is there is used to its end. */
   rotate: boolean
   /** What `current()` throws while there is none. */
@@ -34,8 +34,17 @@ export interface CertificateManagerOptions {
   metrics: Metrics
 }
 
-// requestAndWait's limit.
+interface Pair {
+  certificate: string
+  key: string
+  file?: string | undefined
+}
+
+// certificateWaitTimeout
 const patienceMs = 15 * 60_000
+// rotateCerts' steps before PollInfinite, every 32 s
+const steps = 5
+const backoffMs = { maxMs: 32_000 }
 
 export class CertificateManager implements IdentitySource {
   readonly #options: CertificateManagerOptions
@@ -46,6 +55,10 @@ export class CertificateManager implements IdentitySource {
   /** Resolves with the first certificate. */
   readonly available: Promise<void>
   readonly #isAvailable: () => void
+  /** What the last answer to a request says of kube-apiserver: it is there, and knows what it says. */
+  serverHealthy = false
+  /** True while a certificate is being asked for. */
+  isAsking = false
 
   /** @throws Error for a stored or initial pair that cannot be used */
   constructor(options: CertificateManagerOptions) {
@@ -53,8 +66,11 @@ export class CertificateManager implements IdentitySource {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.available = promise
     this.#isAvailable = resolve
-    const pair = options.store.current() ?? options.initial
-    if (pair) this.#use(pair)
+    const stored = options.store.current()
+    if (stored) this.#identity = identityOf(stored)
+    // getCurrentCertificateOrBootstrap
+    if (!stored || this.ttlSeconds() <= 0) this.#identity = options.initial && identityOf(options.initial)
+    if (this.#identity) this.#isAvailable()
   }
 
   current(): Identity {
@@ -91,125 +107,113 @@ export class CertificateManager implements IdentitySource {
     return (leaf.notAfter.getTime() - this.#options.clock.now().getTime()) / 1000
   }
 
-  #use(pair: { certificate: string; key: string; file?: string | undefined }): void {
-    this.#identity = memoryIdentity(pair.certificate, pair.key, pair.file).current()
-    this.#isAvailable()
-    for (const listener of this.#listeners) listener()
+  #info(message: string, more: Record<string, unknown> = {}): void {
+    this.#options.log.info(message, { logger: this.#options.signerName, ...more }, 2)
+  }
+
+  #failed(message: string, error: unknown): void {
+    const { log, metrics, errorsMetric, signerName } = this.#options
+    metrics.inc(errorsMetric)
+    log.error(message, messageOf(error), { logger: signerName })
   }
 
   async #run(): Promise<void> {
-    const { clock, log, rotate, what, metrics, errorsMetric } = this.#options
+    const { clock, rotate } = this.#options
     const { signal } = this.#stop
-    const backoff = new Backoff({ maxMs: 300_000 })
     while (!signal.aborted) {
       const { leaf } = this
-      if (leaf) {
-        if (!rotate) return
-        // jitteryDuration: between 70 and 90 % of its life
-        const life = leaf.notAfter.getTime() - leaf.notBefore.getTime()
-        const deadline = new Date(leaf.notBefore.getTime() + life * (0.7 + 0.2 * Math.random()))
-        const expiration = leaf.notAfter.toISOString()
-        log.info(
-          'Certificate rotation deadline determined',
-          { logger: what, expiration, deadline: deadline.toISOString() },
-          2,
-        )
-        await waitUntil(deadline, clock, signal)
-        if (signal.aborted) return
+      if (leaf && !rotate) return
+      if (leaf && satisfies(leaf, this.#options.template())) {
+        const deadline = rotationDeadline(leaf)
+        this.#info('Certificate rotation deadline determined', {
+          expiration: leaf.notAfter.toISOString(),
+          deadline: deadline.toISOString(),
+        })
+        await sleepUntil(clock, deadline, signal)
       }
-      log.info('Rotating certificates', { logger: what }, 2)
-      while (!signal.aborted) {
-        try {
-          await this.#rotateOnce(signal)
-          backoff.reset()
-          break
-        } catch (error) {
-          if (signal.aborted) return
-          metrics.inc(errorsMetric)
-          log.error('Failed while requesting a signed certificate from the control plane', messageOf(error), {
-            logger: what,
-          })
-          if (this.ttlSeconds() < 0)
-            log.error(
-              'The currently active client certificate has expired, but the server is not responsive. A restart may be necessary to retrieve new initial credentials.',
-            )
-          await backoff.wait(signal)
-        }
-      }
+      if (signal.aborted) return
+      await this.#rotate(signal)
+      // wait.Until's period: a certificate may be due as soon as it is signed (60 s of life, and five minutes of backdating)
+      await sleepUntil(clock, new Date(clock.now().getTime() + 1000), signal)
     }
   }
 
-  async #rotateOnce(signal: AbortSignal): Promise<void> {
-    const { client, template, signerName, usage, store, clock, log, metrics, what } = this.#options
+  /** Until it has a new one. */
+  async #rotate(signal: AbortSignal): Promise<void> {
+    const { log, signerName } = this.#options
+    const backoff = new Backoff(backoffMs)
+    this.isAsking = true
+    for (let tries = 1; !signal.aborted; tries++) {
+      this.#info('Rotating certificates')
+      let answered = true
+      try {
+        if (await this.#ask(signal)) break
+      } catch (error) {
+        if (signal.aborted) break
+        this.#failed('Failed while requesting a signed certificate from the control plane', error)
+        // updateServerError
+        this.serverHealthy = isUnauthorized(error) || isNotFound(error) || isForbidden(error)
+        answered = error instanceof StatusError
+      }
+      if (tries === steps)
+        log.error('Reached backoff limit, still unable to rotate certs', 'timed out waiting for the condition', {
+          logger: signerName,
+        })
+      await backoff.wait(signal, answered)
+    }
+    this.isAsking = false
+  }
+
+  /** @returns whether there is a new one @throws RequestError, StatusError when the request could not be made */
+  async #ask(signal: AbortSignal): Promise<boolean> {
+    const { client, template, signerName, usage, store, clock, metrics } = this.#options
     const { pem, key } = await makeRequest(template())
-    const created = await client().create(
+    const asked = client(this.ttlSeconds() > 0 && this.leaf !== undefined)
+    const created = await asked.create(
       resources.csrs,
       {
         metadata: { generateName: 'csr-' },
-        spec: {
-          request: Buffer.from(pem).toString('base64'),
-          signerName,
-          usages: ['digital signature', usage],
-        },
+        spec: { request: Buffer.from(pem).toString('base64'), signerName, usages: ['digital signature', usage] },
       },
       { signal },
     )
     const name = created.metadata.name ?? ''
-    const certificate = await this.#signed(name, AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]))
+    const patience = new AbortController()
+    const cancel = after(clock, patienceMs, () => patience.abort())
+    let certificate: string
+    try {
+      certificate = await waitForCertificate(asked, created, AbortSignal.any([signal, patience.signal]))
+    } catch (error) {
+      if (!signal.aborted) this.#failed('certificate request was not signed', error)
+      return false
+    } finally {
+      cancel()
+    }
     const before = this.leaf
-    this.#use(await store.update(Buffer.from(certificate, 'base64').toString('latin1'), key, clock.now()))
-    log.info('Certificate rotation: a new certificate is in use', { logger: what, csr: name, file: store.currentPath })
+    try {
+      this.#identity = identityOf(
+        await store.update(Buffer.from(certificate, 'base64').toString('latin1'), key, clock.now()),
+      )
+    } catch (error) {
+      this.#failed('Unable to store the new cert/key pair', error)
+      return false
+    }
+    this.serverHealthy = true
+    this.#info('Certificate rotation: a new certificate is in use', { csr: name, file: store.currentPath })
+    this.#isAvailable()
+    for (const listener of [...this.#listeners]) listener()
     if (before && usage === 'server auth') {
       const lived = (clock.now().getTime() - before.notBefore.getTime()) / 1000
       metrics.observe('kubelet_certificate_manager_server_rotation_seconds', lived)
     }
-  }
-
-  /** csr.WaitForCertificate: by watch. */
-  async #signed(name: string, signal: AbortSignal): Promise<string> {
-    const fieldSelector = `metadata.name=${name}`
-    const backoff = new Backoff()
-    while (!signal.aborted) {
-      try {
-        const list = await this.#options.client().list(resources.csrs, { fieldSelector, signal })
-        const found = list.items[0] && outcome(list.items[0])
-        if (found !== undefined) return found
-        const { resourceVersion = '' } = list.metadata
-        for await (const { type, object } of this.#options
-          .client()
-          .watch(resources.csrs, { fieldSelector, resourceVersion, signal })) {
-          if (type === 'DELETED') throw new Refused(`csr "${name}" was deleted`)
-          const certificate = type === 'BOOKMARK' ? undefined : outcome(object)
-          if (certificate !== undefined) return certificate
-        }
-      } catch (error) {
-        if (error instanceof Refused || signal.aborted) throw error
-        await backoff.wait(signal)
-      }
-    }
-    throw new Error('timed out waiting for the condition')
+    return true
   }
 }
 
-class Refused extends Error {}
+const identityOf = ({ certificate, key, file }: Pair): Identity => memoryIdentity(certificate, key, file).current()
 
-/** @throws Refused */
-function outcome({ status }: CertificateSigningRequest): string | undefined {
-  for (const { type, reason, message } of status?.conditions ?? []) {
-    if (type === 'Denied')
-      throw new Refused(`certificate signing request is denied, reason: ${reason}, message: ${message}`)
-    if (type === 'Failed')
-      throw new Refused(`certificate signing request failed, reason: ${reason}, message: ${message}`)
-  }
-  const isApproved = status?.conditions?.some(({ type }) => type === 'Approved')
-  return isApproved && status?.certificate ? status.certificate : undefined
-}
-
-async function waitUntil(deadline: Date, clock: Clock, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const left = deadline.getTime() - clock.now().getTime()
-    if (left <= 0 || signal.aborted) return
-    // not for long at once: setTimeout's most is 2^31 - 1 ms, and a test's clock may jump
-    await pause(Math.min(left, 3_600_000), signal)
-  }
+/** jitteryDuration: between 70 and 90 % of its life. */
+function rotationDeadline({ notBefore, notAfter }: { notBefore: Date; notAfter: Date }): Date {
+  const life = notAfter.getTime() - notBefore.getTime()
+  return new Date(notBefore.getTime() + life * (0.7 + 0.2 * Math.random()))
 }

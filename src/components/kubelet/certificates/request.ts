@@ -1,6 +1,8 @@
 /** A key and a PKCS#10 request for it, as the kubelet makes them: ECDSA P-256. */
-import { generateKeyPair, type KeyObject } from 'node:crypto'
+import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
+import { ipToString, parseIp } from '#x509/ip-addresses.ts'
+import type { Certificate } from '#x509/types.ts'
 
 export interface RequestTemplate {
   commonName: string
@@ -16,26 +18,24 @@ export interface SigningRequest {
   key: string
 }
 
-export async function makeRequest(template: RequestTemplate): Promise<SigningRequest> {
-  // loaded when it is needed: it is a large library
-  await import('reflect-metadata')
-  const x509 = await import('@peculiar/x509')
-  const { privateKey, publicKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' })
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
-  const webKey = (key: KeyObject, use: 'sign' | 'verify') => key.toCryptoKey(algorithm, true, [use])
-  const names = [
-    ...(template.dnsNames ?? []).map(value => ({ type: 'dns' as const, value })),
-    ...(template.ipAddresses ?? []).map(value => ({ type: 'ip' as const, value })),
-  ]
-  const request = await x509.Pkcs10CertificateRequestGenerator.create({
-    // O before CN, as Go's pkix.Name writes them
-    name: [...template.organizations.map(value => ({ O: [value] })), { CN: [template.commonName] }],
-    keys: { privateKey: webKey(privateKey, 'sign'), publicKey: webKey(publicKey, 'verify') },
-    signingAlgorithm: algorithm,
-    ...(names.length > 0 ? { extensions: [new x509.SubjectAlternativeNameExtension(names)] } : {}),
-  })
+export async function makeRequest({ commonName, organizations, ...names }: RequestTemplate): Promise<SigningRequest> {
+  // loaded when it is needed: the ASN.1 library takes its time
+  const { createSigningRequest } = await import('#pki/signing-request.ts')
+  const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' })
   return {
-    pem: `${request.toString('pem').trimEnd()}\n`,
+    pem: await createSigningRequest({ subject: { commonName, organizations }, ...names }, privateKey),
     key: privateKey.export({ format: 'pem', type: 'sec1' }).toString(),
   }
+}
+
+/** certSatisfiesTemplate: a certificate may say more than is asked for, not less. */
+export function satisfies({ subject, subjectAltName }: Certificate, template: RequestTemplate): boolean {
+  const canonical = (ip: string) => ipToString(parseIp(ip) ?? new Uint8Array())
+  const addresses = (subjectAltName?.ipAddresses ?? []).map(ipToString)
+  return (
+    subject.commonName === template.commonName &&
+    template.organizations.every(name => subject.organizations.includes(name)) &&
+    (template.dnsNames ?? []).every(name => subjectAltName?.dnsNames.includes(name)) &&
+    (template.ipAddresses ?? []).every(ip => addresses.includes(canonical(ip)))
+  )
 }

@@ -27,7 +27,6 @@ export async function servingIdentityOf(
     })
   }
   const manager = new CertificateManager({
-    what: 'kubelet server',
     signerName: 'kubernetes.io/kubelet-serving',
     usage: 'server auth',
     // nobody approves these by themselves: whoever does must know that the names are this node's

@@ -1,6 +1,6 @@
 /** Where the kubelet keeps certificates that it asked for: `<pair>-<date>.pem` with certificate and key, and `<pair>-current.pem` that points to it. */
 import { readFileSync } from 'node:fs'
-import { mkdir, readlink, rename, symlink, unlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { read } from '#tls/identity.ts'
 
@@ -9,6 +9,9 @@ export interface StoredPair {
   key: string
   file: string
 }
+
+/** Pairs that are kept besides the current one. */
+const kept = 4
 
 export class CertificateStore {
   readonly #folder: string
@@ -35,21 +38,35 @@ export class CertificateStore {
     return { certificate: text, key: text, file: this.currentPath }
   }
 
-  /** The link is swapped at once: whoever reads it finds the old pair or the new one. */
+  /**
+   * The link is swapped at once: whoever reads it finds the old pair or the new one, whole, whatever happens here.
+   * The original keeps every pair that it ever had; with short lives that would fill the disk.
+   */
   async update(certificate: string, key: string, now: Date): Promise<StoredPair> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
     const stamp = now.toISOString().slice(0, 19).replaceAll(':', '-').replace('T', '-')
     const name = `${this.#pair}-${stamp}.pem`
+    const path = join(this.#folder, name)
     const content = `${certificate.trimEnd()}\n${key.trimEnd()}\n`
-    await writeFile(join(this.#folder, `${name}.new`), content, { mode: 0o600 })
-    await rename(join(this.#folder, `${name}.new`), join(this.#folder, name))
+    try {
+      await rm(`${path}.new`, { force: true })
+      await writeFile(`${path}.new`, content, { mode: 0o600, flag: 'wx' })
+      await rename(`${path}.new`, path)
+    } catch (error) {
+      await rm(`${path}.new`, { force: true })
+      throw error
+    }
     const link = `${this.currentPath}.new`
-    await unlink(link).catch(() => {})
+    await rm(link, { force: true })
     await symlink(name, link)
     await rename(link, this.currentPath)
+    await this.#forgetOld(name)
     return { certificate, key, file: this.currentPath }
   }
 
-  /** The file that `current` points to, for the log. */
-  target = (): Promise<string> => readlink(this.currentPath)
+  async #forgetOld(current: string): Promise<void> {
+    const isPair = (name: string) => name.startsWith(`${this.#pair}-`) && /-\d{4}(-\d\d){5}\.pem$/.test(name)
+    const names = (await readdir(this.#folder)).filter(name => isPair(name) && name !== current).sort()
+    for (const name of names.slice(0, -kept)) await rm(join(this.#folder, name), { force: true })
+  }
 }

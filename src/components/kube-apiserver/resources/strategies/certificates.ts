@@ -1,7 +1,10 @@
 /** CertificateSigningRequests: pkg/registry/certificates/…/strategy.go and validation. */
+import { messageOf } from '#errors.ts'
 import type { FieldError } from '#kubernetes/status.ts'
 import { time } from '#kubernetes/time.ts'
 import type { Unstructured } from '#kubernetes/types.ts'
+import { checkRequestSignature, parseCertificateRequest } from '#x509/certificate-request.ts'
+import { scanPem } from '#x509/pem-scanner.ts'
 import { array, at, number, text } from '../../columns/values.ts'
 import { child, list } from '../defaults.ts'
 import type { Strategy } from '../types.ts'
@@ -32,14 +35,19 @@ const usages = [
   'timestamping',
 ]
 
+/** validateCertificateSigningRequest: it can be read, and was signed by the key that it is about. */
 function requestErrors(csr: Unstructured): FieldError[] {
   const field = 'spec.request'
   const value = text(csr, 'spec', 'request')
-  const pem = Buffer.from(value, 'base64').toString('latin1')
-  const label = /-----BEGIN ([^-]+)-----/.exec(pem)?.[1]
-  return label === 'CERTIFICATE REQUEST'
-    ? []
-    : [{ type: 'invalid', field, value, detail: 'PEM block type must be CERTIFICATE REQUEST' }]
+  const invalid = (detail: string): FieldError[] => [{ type: 'invalid', field, value, detail }]
+  const [block] = scanPem(Buffer.from(value, 'base64').toString('latin1'))
+  if (block?.label !== 'CERTIFICATE REQUEST') return invalid('PEM block type must be CERTIFICATE REQUEST')
+  try {
+    const refused = checkRequestSignature(parseCertificateRequest(block.der))
+    return refused === undefined ? [] : invalid(refused)
+  } catch (error) {
+    return invalid(messageOf(error))
+  }
 }
 
 function errors(csr: Unstructured): FieldError[] {
