@@ -148,7 +148,10 @@ export function authorityFacts(view: PkiView, certificate: Certificate): Record<
 
 function constraintsOf(constraints: Certificate['details']['nameConstraints']): string {
   if (!constraints) return 'any name'
-  const texts = ({ dns, ip, uri }: Subtrees) => [...[...dns, ...uri].map(({ text }) => text || 'every DNS name'), ...ip.map(cidrToString)]
+  const texts = ({ dns, ip, uri }: Subtrees) => [
+    ...[...dns, ...uri].map(({ text }) => text || 'every DNS name'),
+    ...ip.map(cidrToString),
+  ]
   return list([...texts(constraints.permitted), ...texts(constraints.excluded).map(text => `not ${text}`)])
 }
 
