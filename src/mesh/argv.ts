@@ -7,6 +7,7 @@ import type { ComponentName } from '#components/component.ts'
 import { authorityOf, kubeconfigOf } from '#pki/lookup.ts'
 import type { TrustSlot } from '#pki/trust-slots.ts'
 import { bundleFile, inDir, kubeconfigFile, type Layout, type Member, pairOf } from './layout.ts'
+import { addedFlags } from './settings.ts'
 
 type Flags = Record<string, string | number | boolean | undefined>
 
@@ -156,10 +157,12 @@ function requestHeader(layout: Layout, slot: TrustSlot): Flags {
   return file ? { 'requestheader-client-ca-file': file, ...requestHeaderFlags(layout) } : {}
 }
 
+/** With what was added to it at the end, where the last flag of a name counts. */
 export function argvOf(layout: Layout, member: Member): string[] {
   return Object.entries(table[member.component](layout, member))
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `--${name}=${value}`)
+    .concat(addedFlags(layout, member.component))
 }
 
 /** Below the state directory: what the extension-apiserver finds nodes and pods with, so that `kubectl top` has figures. */

@@ -6,12 +6,12 @@ import { fileBundle, memoryBundle } from '#tls/bundle.ts'
 import { fileIdentity, memoryIdentity } from '#tls/identity.ts'
 import type { BundleSource, IdentitySource } from '#tls/types.ts'
 import type { Decided } from './connections.ts'
-import { fileOf, isKubeconfig, type Layout, pairOf } from './layout.ts'
+import { fileOf, isKubeconfig, type Layout, shownPair } from './layout.ts'
 
 /** @throws Error in the original's words, for files that it would not start with */
 export function identityOf(layout: Layout, decided: Decided, node = layout.nodes[0]!.name): IdentitySource {
   if (!isKubeconfig(decided)) {
-    const { certificate, key } = pairOf(layout, decided.name, node)
+    const { certificate, key } = shownPair(layout, decided, node)
     return fileIdentity({ certFile: certificate, keyFile: key, reload: 'start', log: silentLog })
   }
   const file = fileOf(layout, decided, 'certificate', node)!

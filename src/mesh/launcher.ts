@@ -10,7 +10,7 @@ import type { Plan, PlanChanges } from '#pki/types.ts'
 import type { Voice } from '#x509/types.ts'
 import { argvOf } from './argv.ts'
 import { sweep } from './down.ts'
-import { membersOf, nodesOf } from './layout.ts'
+import { type Layout, membersOf, nodesOf } from './layout.ts'
 import { Member, stopInOrder } from './member.ts'
 import type { Mesh } from './mesh.ts'
 import { choosePorts, type PortsOption } from './ports.ts'
@@ -33,15 +33,19 @@ export interface MeshOptions {
   /** Start components again that die. */
   restart?: boolean
   clockOffsetMs?: number
+  /** How far the clock is off that the PKI is made by; left out: as all clocks. */
+  issuedOffsetMs?: number
   /** Components whose clock is off against the others', in milliseconds. */
   clockOffsets?: Record<string, number>
   voice?: Voice
-  /** More flags, by component: the last one counts. */
-  flags?: Partial<Record<string, readonly string[]>>
+  /** More flags, by component: the last one counts, and `{dir}` is the state directory. */
+  flags?: Record<string, readonly string[]>
   /** How long to wait for a component before going on without it; default 10 s. */
   settleMs?: number
   /** Aborted: stop starting, and leave nothing behind. */
   signal?: AbortSignal
+  /** Called when everything is on disk and nothing runs yet. */
+  onPrepared?: (layout: Layout) => Promise<void>
   /** Told what is going on while it starts. */
   onProgress?: (line: string) => void
 }
@@ -88,7 +92,8 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     for (const place of membersOf(nodes)) {
       const logFile = join(dir, 'logs', `${place.id}.log`)
       const launch = () => {
-        const env = environment(dir, clockOffsetMs + (clockOffsets[place.component] ?? 0), voice)
+        // a scenario may have put the clocks forward since
+        const env = environment(dir, state.clockOffsetMs + (clockOffsets[place.component] ?? 0), voice)
         const how = { component: place.component, logFile, env }
         if (place.component === 'etcd' && options.etcdBinary) return forkProgram(options.etcdBinary, how)
         return runInline ? runInline(how) : forkComponent(how)
@@ -107,9 +112,11 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       nodes,
       plan: options.plan ?? 'kubeadm',
       changes,
-      clock: offsetClock(clockOffsetMs),
+      clock: offsetClock(options.issuedOffsetMs ?? clockOffsetMs),
+      flags,
     })
-    const start = (member: Member) => member.start([...argvOf(layout, member), ...(flags[member.component] ?? [])])
+    const start = (member: Member) => member.start(argvOf(layout, member))
+    await options.onPrepared?.(layout)
     options.signal?.throwIfAborted()
     // etcd needs nobody; the rest of our own code is loaded while it starts
     for (const member of members) if (member.component === 'etcd') start(member)

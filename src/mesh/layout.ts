@@ -6,6 +6,7 @@ import type { TrustSlot } from '#pki/trust-slots.ts'
 import type { Plan, PlanNode } from '#pki/types.ts'
 import type { Decided, PortName } from './connections.ts'
 import type { Ports } from './ports.ts'
+import { addedFile, addedKey } from './settings.ts'
 
 export interface Layout {
   /** With the faults in it, if any; a step of a scenario may replace it. */
@@ -18,6 +19,8 @@ export interface Layout {
   /** Where a component listens that is elsewhere: in a container of its own. */
   hosts: Readonly<Partial<Record<PortName, string>>>
   nodes: readonly PlanNode[]
+  /** Added to command lines, by component or by a program that only dials; a step of a scenario may take them away. */
+  flags?: Readonly<Record<string, readonly string[]>>
 }
 
 /** One component to run. */
@@ -91,13 +94,21 @@ export function bundleFile(layout: Layout, slot: TrustSlot): string | undefined 
 
 export const isKubeconfig = (decided: Decided): boolean => decided.name.endsWith('.conf')
 
-/** The file behind what a row names: a kubeconfig, a certificate, or a trust slot's bundle. */
+/** The pair of files that a row's end shows: the plan's, or those that flags name in their place. */
+export function shownPair(layout: Layout, decided: Decided, node?: string): { certificate: string; key: string } {
+  const { certificate, key } = pairOf(layout, decided.name, node)
+  return { certificate: addedFile(layout, decided) ?? certificate, key: addedKey(layout, decided) ?? key }
+}
+
+/** The file behind what a row names: a kubeconfig, a certificate, or a trust slot's bundle. Undefined: there is none. */
 export function fileOf(
   layout: Layout,
   decided: Decided,
   what: 'certificate' | 'trust',
   node?: string,
 ): string | undefined {
+  const added = addedFile(layout, decided)
+  if (added !== undefined) return added || undefined
   if (isKubeconfig(decided)) return kubeconfigFile(layout, decided.name, node)
   return what === 'certificate'
     ? pairOf(layout, decided.name, node).certificate

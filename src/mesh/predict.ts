@@ -10,7 +10,8 @@ import type { Reason } from '#x509/reasons.ts'
 import type { Usage, Verdict, Voice } from '#x509/types.ts'
 import { verify } from '#x509/verify.ts'
 import { type Connection, connections, type Decided } from './connections.ts'
-import { addressOf, fileOf, isKubeconfig, type Layout, pairOf } from './layout.ts'
+import { addressOf, fileOf, isKubeconfig, type Layout, shownPair } from './layout.ts'
+import { addedFlag, clientTls, isWithheld, serverTls } from './settings.ts'
 
 export interface Prediction {
   from: string
@@ -46,8 +47,8 @@ export function predict(layout: Layout, options: PredictOptions): Prediction[] {
 
 function predictRow(layout: Layout, row: Connection, options: PredictOptions): Prediction {
   const { from, to } = row
-  const broken =
-    unusable(layout, row.serverCertificate) ?? (row.clientCertificate && unusable(layout, row.clientCertificate))
+  const shown = row.clientCertificate && !isWithheld(layout, row.clientCertificate) ? row.clientCertificate : undefined
+  const broken = unusable(layout, row.serverCertificate) ?? (shown && unusable(layout, shown))
   if (broken) return { from, to, outcome: 'unreachable', ...broken }
   const judge = (end: End, chain: string, trust: Decided, usage: Usage, name?: string): Verdict =>
     verify({
@@ -68,13 +69,16 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
     message: verdict.message,
   })
 
+  const apart = handshakeRefusal(layout, row)
+  if (apart) return refused('server', 'tls', apart)
   if (row.clientTrust && fileOf(layout, row.clientTrust, 'trust')) {
     const name = row.serverName ?? addressOf(layout, row.port).host
     const verdict = judge('client', certificatePem(layout, row.serverCertificate), row.clientTrust, 'serverAuth', name)
     if (verdict.verdict === 'reject') return refused('client', 'tls', verdict)
   }
   if (!row.serverTrust || !row.clientCertificate) return { from, to, outcome: 'ok' }
-  const chain = certificatePem(layout, row.clientCertificate)
+  if (!shown) return { from, to, ...unnamed(layout, row) }
+  const chain = certificatePem(layout, shown)
   if (!fileOf(layout, row.serverTrust, 'trust')) {
     return refused('server', 'authentication', { reason: 'unauthorized', message: 'Unauthorized' })
   }
@@ -84,19 +88,52 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
     return refused('server', row.refusal === 'tls' || verdict.parsing ? 'tls' : 'authentication', verdict)
   }
   const leaf = verdict.chains[0]![0]!.subject
-  const proxies = layout.plan.cluster.requestheaderAllowedNames
+  const proxies =
+    addedFlag(layout, to, 'requestheader-allowed-names')?.split(',').filter(Boolean) ??
+    layout.plan.cluster.requestheaderAllowedNames
   // an empty list lets everybody in whom the front-proxy CA signed
   if (row.frontProxy && proxies.length > 0 && !proxies.includes(leaf.commonName)) {
     const message = `x509: subject with cn=${leaf.commonName} is not in the allowed list`
     return refused('server', 'authentication', { reason: 'unauthorized', message })
   }
-  if (row.allowed && !mayRequest(allowedBy(layout, row.allowed), leaf.commonName, leaf.organizations)) {
+  const isOpen = addedFlag(layout, to, 'authorization-mode') === 'AlwaysAllow'
+  if (row.allowed && !isOpen && !mayRequest(allowedBy(layout, row.allowed), leaf.commonName, leaf.organizations)) {
     return refused('server', 'authorization', {
       reason: 'forbidden',
       message: `User ${JSON.stringify(leaf.commonName)} cannot`,
     })
   }
   return { from, to, outcome: 'ok' }
+}
+
+/** What ends a handshake before any certificate is looked at: no version, no suite in common. The server says so. */
+function handshakeRefusal(layout: Layout, row: Connection): { reason: Reason; message: string } | undefined {
+  const client = clientTls(layout, row)
+  const server = serverTls(layout, row)
+  if (client.maxVersion < server.minVersion || server.maxVersion < client.minVersion) {
+    return { reason: 'protocol-version', message: 'tls: client offered only unsupported versions' }
+  }
+  const isOld = client.maxVersion === 'TLSv1.2' || server.maxVersion === 'TLSv1.2'
+  if (!isOld || server.cipherSuites.length === 0) return undefined
+  // TLS 1.2 suites are for one type of key (RFC 5246 §7.4.3); TLS 1.3 has others, which are always on
+  const { publicKey } = new X509Certificate(certificatePem(layout, row.serverCertificate))
+  const isRsa = publicKey.asymmetricKeyType === 'rsa'
+  if (server.cipherSuites.some(suite => /_ECDSA_/.test(suite) !== isRsa)) return undefined
+  return { reason: 'cipher-mismatch', message: 'tls: no cipher suite supported by both client and server' }
+}
+
+/** A client that shows no certificate: etcd refuses, the others take it for system:anonymous, where they take that. */
+function unnamed(layout: Layout, { to, refusal, allowed }: Connection): Omit<Prediction, 'from' | 'to'> {
+  const refused = { outcome: 'refused', refusedBy: 'server' } as const
+  if (refusal === 'tls') {
+    return { ...refused, layer: 'tls', reason: 'no-certificate', message: "tls: client didn't provide a certificate" }
+  }
+  // the mesh's kubelets have `authentication.anonymous.enabled: false`, as kubeadm's
+  if (to === 'kubelet' || addedFlag(layout, to, 'anonymous-auth') === 'false') {
+    return { ...refused, layer: 'authentication', reason: 'unauthorized', message: 'Unauthorized' }
+  }
+  if (!allowed && to !== 'extension-apiserver') return { outcome: 'ok' }
+  return { ...refused, layer: 'authorization', reason: 'forbidden', message: 'User "system:anonymous" cannot' }
 }
 
 /** Where the table names kubeadm's client of kubelets, the plan may have another. */
@@ -143,7 +180,7 @@ function trustPem(layout: Layout, decided: Decided): string {
 function keyPem(layout: Layout, decided: Decided): string | undefined {
   if (isKubeconfig(decided)) return undefined
   try {
-    return readFileSync(pairOf(layout, decided.name).key, 'utf8')
+    return readFileSync(shownPair(layout, decided).key, 'utf8')
   } catch {
     return undefined
   }

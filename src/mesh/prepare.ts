@@ -17,7 +17,7 @@ export interface PrepareOptions extends Omit<Layout, 'plan' | 'hosts'> {
 
 /** Makes what is missing and keeps what is there, as kubeadm's phases do. */
 export async function prepare(options: PrepareOptions): Promise<Layout> {
-  const { dir, ports, host, nodes, clock } = options
+  const { dir, ports, host, nodes, clock, flags } = options
   const plan = typeof options.plan === 'string' ? await loadPlan(options.plan) : options.plan
   const server = `https://${host}:${ports['kube-apiserver']}`
   const cluster = {
@@ -27,7 +27,7 @@ export async function prepare(options: PrepareOptions): Promise<Layout> {
     nodes: nodes.map(({ name, address }) => ({ name, address })),
   }
   const created = await createPki({ plan, dir, clock, overrides: { ...options.changes, cluster } })
-  const layout: Layout = { plan: created.plan, dir, ports, host, hosts: {}, nodes }
+  const layout: Layout = { plan: created.plan, dir, ports, host, hosts: {}, nodes, ...(flags ? { flags } : {}) }
   const written = new Set(created.written.map(({ file }) => file))
   await Promise.all([
     write(inDir(layout, measuringKubeconfig), stringify(measuringConfiguration(layout))),

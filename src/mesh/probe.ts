@@ -15,6 +15,7 @@ import { type Connection, connections } from './connections.ts'
 import { identityOf, rootsOf } from './credentials.ts'
 import { addressOf, type Layout } from './layout.ts'
 import { newRecords, recordsFolder } from './records.ts'
+import { clientTls, isWithheld } from './settings.ts'
 import { type ConnectionStatus, combine } from './status.ts'
 
 export interface ProbeOptions {
@@ -85,7 +86,10 @@ async function dialRow(
   let sources: { identity: IdentitySource | undefined; roots: BundleSource | undefined }
   try {
     sources = {
-      identity: row.clientCertificate && identityOf(layout, row.clientCertificate, node.name),
+      identity:
+        row.clientCertificate && !isWithheld(layout, row.clientCertificate)
+          ? identityOf(layout, row.clientCertificate, node.name)
+          : undefined,
       roots: row.clientTrust && rootsOf(layout, row.clientTrust, { node: node.name, etcd: row.to.startsWith('etcd') }),
     }
   } catch (error) {
@@ -93,6 +97,7 @@ async function dialRow(
     return unready(error)
   }
   const { identity, roots } = sources
+  const { minVersion, maxVersion, cipherSuites } = clientTls(layout, row)
   const dialer = createDialer({
     component: 'probe',
     from: row.from,
@@ -106,6 +111,9 @@ async function dialRow(
     insecureSkipVerify: roots === undefined,
     ...(row.serverName === undefined ? {} : { servername: row.serverName }),
     handshakeTimeoutMs: timeoutMs,
+    minVersion,
+    maxVersion,
+    ...(cipherSuites.length > 0 ? { cipherSuites } : {}),
   })
   let answered: TLSSocket | undefined
   const transport = createTransport({

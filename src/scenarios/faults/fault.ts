@@ -1,27 +1,8 @@
 /** What a fault is: something that we break, with attributes; and what mends it. */
 import { componentNames } from '#components/component.ts'
 import { usersOf } from '#mesh/connections.ts'
+import type { Attribute } from '../attributes.ts'
 import type { FaultAttributes, Given, Step } from '../types.ts'
-
-/** What an attribute's value must be: the loader checks it against the plan, the table of components, and so on. */
-export type AttributeKind =
-  /** A certificate or kubeconfig of the plan. */
-  | 'certificate'
-  | 'authority'
-  | 'authorities'
-  /** Where somebody's certificate is checked: a slot of the plan's `trust`. */
-  | 'slot'
-  | 'component'
-  /** With its unit: `1d`, `90m`. */
-  | 'duration'
-  | 'text'
-  | 'texts'
-
-export interface Attribute {
-  kind: AttributeKind
-  description: string
-  optional?: boolean
-}
 
 export interface Fault {
   name: string

@@ -4,10 +4,11 @@ export const wrongFlag: Fault = {
   name: 'wrong-flag',
   summary: 'a component is started with a wrong flag',
   attributes: {
-    component: { kind: 'component', description: 'Which one.' },
+    component: { kind: 'program', description: 'Which one.' },
     flags: {
       kind: 'texts',
-      description: 'Added to its command line, where the last one counts: `--anonymous-auth=false`.',
+      description:
+        'Added to its command line, where the last one counts: `--anonymous-auth=false`. `{dir}` is the state directory.',
     },
   },
   apply(given, attributes) {
