@@ -45,6 +45,10 @@ export const errorCodes = {
   TP_TIMEOUT: { exit: 'timeout', summary: 'a state was not reached within its time' },
   // scenarios
   TP_SCENARIO_INVALID: { exit: 'invalidInput', summary: 'a scenario file does not validate' },
+  TP_SCENARIO_FAILED: { exit: 'findings', summary: 'a step of a scenario could not be done' },
+  // rehearsals
+  TP_REHEARSAL_INVALID: { exit: 'invalidInput', summary: "a rehearsal's file does not validate" },
+  TP_REHEARSAL_STOPPED: { exit: 'findings', summary: 'a step of a rehearsal could not be done' },
   // bugs
   TP_INTERNAL: { exit: 'internal', summary: 'a bug in trustplane' },
 } as const satisfies Record<string, { exit: keyof typeof exitCodes; summary: string }>

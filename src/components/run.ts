@@ -1,13 +1,13 @@
 /** A component as a process: our own settings from flags and environment, the launcher's messages, signals, and what is said when it cannot start. */
 import { join } from 'node:path'
-import { offsetClock } from '#clock.ts'
+import { adjustableClock, type Clock } from '#clock.ts'
 import { messageOf, TrustplaneError } from '#errors.ts'
 import { kubernetesVersion } from '#kubernetes/version.ts'
 import { createLog, type Log } from '#log.ts'
 import { fileRecords } from '#tls/records.ts'
 import type { RecordSink } from '#tls/types.ts'
 import type { Voice } from '#x509/types.ts'
-import type { Component, ComponentContext, ComponentName, RunningComponent } from './component.ts'
+import type { Component, ComponentContext, ProgramName, RunningComponent } from './component.ts'
 import { commonFlags, type FlagSpec, helpText, parseFlags } from './flags.ts'
 import { loadComponent } from './index.ts'
 import { explainPortInUse } from './port-in-use.ts'
@@ -23,9 +23,9 @@ const stopWithinMs = 2500
  * @returns the exit status: 0 after a stop, 1 when it could not start or failed, which it has said on stderr and to the launcher
  */
 export async function runComponent(
-  name: ComponentName,
+  name: ProgramName,
   argv: readonly string[],
-  load: (name: ComponentName) => Promise<Component> = loadComponent,
+  load: (name: ProgramName) => Promise<Component> = loadComponent,
 ): Promise<number> {
   const stopping = untilStopped()
   if (argv.some(word => /^--?h(elp)?$/.test(word))) {
@@ -110,11 +110,21 @@ function readSettings(component: Component, argv: readonly string[]): ComponentC
     log.info('flags accepted but not acted on', { flags: ignored.map(flag => `--${flag}`).join(' ') })
   const stateDir = values['state-dir'] as string | undefined
   return {
-    clock: offsetClock(values['clock-offset'] as number),
+    clock: launchersClock(values['clock-offset'] as number),
     voice,
     log,
     records: stateDir ? fileRecords(join(stateDir, 'connections', `${component.name}.jsonl`)) : noRecords,
   }
+}
+
+/** The launcher may put it forward and back. */
+function launchersClock(offsetMs: number): Clock {
+  const clock = adjustableClock(offsetMs)
+  process.on('message', message => {
+    const { type, offsetMs } = message as { type?: string; offsetMs?: number }
+    if (type === 'clock' && offsetMs !== undefined) clock.set(offsetMs)
+  })
+  return clock
 }
 
 /** Flags: as cobra says it. Everything else: as component-base/cli/run.go. Our fix is a line of its own. */

@@ -1,7 +1,7 @@
 /** One component in this very process: quick to start, for scenarios and other people's tests. Its log and records go where a process's would. */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { offsetClock, parseDuration } from '#clock.ts'
+import { adjustableClock, parseDuration } from '#clock.ts'
 import type { ComponentName, RunningComponent } from '#components/component.ts'
 import { loadComponent } from '#components/index.ts'
 import { messageOf } from '#errors.ts'
@@ -18,6 +18,7 @@ export function runInline(options: ProcessOptions): Running {
   mkdirSync(dirname(options.logFile), { recursive: true, mode: 0o700 })
   const logFile = openSync(options.logFile, 'a', 0o600)
   const records = fileRecords(join(recordsFolder(options.env.TRUSTPLANE_STATE_DIR!), `${name}.jsonl`))
+  const clock = adjustableClock(parseDuration(options.env.TRUSTPLANE_CLOCK_OFFSET ?? '0'))
   let running: Promise<RunningComponent> | undefined
   let stopping: Promise<void> | undefined
   const unwanted = new AbortController()
@@ -35,7 +36,6 @@ export function runInline(options: ProcessOptions): Running {
     // what is said after the end is lost, as when a process has ended
     const destination = { write: (line: string) => void (over || writeSync(logFile, line)) }
     const log = createLog({ component: name, format: component.logFormat, destination })
-    const clock = offsetClock(parseDuration(options.env.TRUSTPLANE_CLOCK_OFFSET ?? '0'))
     return component.start(argv, {
       clock,
       voice: options.env.TRUSTPLANE_VOICE as Voice,
@@ -60,6 +60,7 @@ export function runInline(options: ProcessOptions): Running {
         error => end({ code: 1, signal: null, failure: messageOf(error) }),
       )
     },
+    setClock: offsetMs => clock.set(offsetMs),
     stop() {
       stopping ??= (async () => {
         // one that is still starting cannot be stopped before it has started, or given up

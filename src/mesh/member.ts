@@ -76,6 +76,11 @@ export class Member extends EventEmitter<{ change: [] }> {
     this.#relaunch(argv)
   }
 
+  /** Puts its clock at this offset from the system's, while it runs. */
+  setClock(offsetMs: number): void {
+    this.#running.setClock?.(offsetMs)
+  }
+
   async stop(): Promise<void> {
     clearTimeout(this.#retry)
     const wasDead = this.state === 'dead'

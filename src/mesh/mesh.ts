@@ -73,9 +73,25 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
     })
   }
 
-  /** How far a component's clock is off, from its next start on. */
+  /** How far a component's clock is off the system's. */
+  clockOffsetOf(component: string): number {
+    return this.#state.clockOffsetMs + (this.#parts.clockOffsets[component] ?? 0)
+  }
+
+  /** How far a component's clock is off the others', from its next start on. */
   setClockOffset(component: string, offsetMs: number): void {
     this.#parts.clockOffsets[component] = offsetMs
+  }
+
+  /** Puts clocks forward (or back) while everything runs: one component's, or everybody's. */
+  advanceClock(byMs: number, component?: string): void {
+    const { clockOffsets } = this.#parts
+    if (component === undefined) this.#state.clockOffsetMs += byMs
+    else clockOffsets[component] = (clockOffsets[component] ?? 0) + byMs
+    for (const member of this.members) {
+      member.setClock(this.clockOffsetOf(member.component))
+    }
+    this.#persist()
   }
 
   /** What both ends of every row last saw. */

@@ -24,6 +24,8 @@ export interface Running {
   readonly ready: Promise<Addresses>
   /** Resolves when it has ended, however that came. */
   readonly exited: Promise<Exit>
+  /** Puts its clock at this offset while it runs. A real program has none to put. */
+  setClock?(offsetMs: number): void
   /** Asks it to stop, and makes it after a while. */
   stop(): Promise<void>
 }
@@ -62,8 +64,15 @@ export function forkComponent(options: ProcessOptions): Running {
   // NODE_OPTIONS: a test runner's hooks triple the time to start. NODE_EXTRA_CA_CERTS: a stand-in trusts its bundle, nothing else.
   const { NODE_OPTIONS: _, NODE_EXTRA_CA_CERTS: __, ...inherited } = process.env
   const child = fork(entry(), [options.component], {
-    env: { ...inherited, NODE_COMPILE_CACHE: compileCache(), TRUSTPLANE_WAIT: '1', ...options.env },
-    execArgv: smallFootprint,
+    env: {
+      ...inherited,
+      NODE_COMPILE_CACHE: join(compileCache(), options.component),
+      TRUSTPLANE_WAIT: '1',
+      ...options.env,
+    },
+    execArgv: process.env.TPPROF?.split(',').includes(options.component)
+      ? [...smallFootprint, '--cpu-prof', '--cpu-prof-dir=/tmp/prof', '--cpu-prof-interval=500']
+      : smallFootprint,
     stdio: ['ignore', log, log, 'ipc'],
     serialization: 'json',
     // a session of its own: Ctrl-C is the launcher's to handle, the children see the channel close
@@ -128,6 +137,9 @@ function watch(child: ChildProcess): Running {
     start(argv) {
       // a child that just died has no channel; `exited` tells
       if (child.connected) child.send({ type: 'start', argv }, () => {})
+    },
+    setClock(offsetMs) {
+      if (child.connected) child.send({ type: 'clock', offsetMs }, () => {})
     },
     async stop() {
       if (ended()) return

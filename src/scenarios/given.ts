@@ -1,9 +1,77 @@
-/** What faults come to, together: how the mesh is started. */
+/** What faults and the rest of `given` come to, together: how the mesh is started. */
+import { parseDuration } from '#clock.ts'
+import type { MeshOptions } from '#mesh/launcher.ts'
+import type { PlanChanges } from '#pki/types.ts'
 import { findFault } from './faults/index.ts'
-import type { Given, Scenario } from './types.ts'
+import { changeFile } from './performers/files.ts'
+import type { Original } from './stage.ts'
+import type { FileChange, FileDocument, Given, GivenDocument, Scenario } from './types.ts'
 
-export function givenBy(faults: Scenario['faults']): Given {
-  const given: Given = { changes: {}, flags: {}, clockOffsets: {} }
+/** Keys of a plan's changes that are not about rows: what faults are undone to keeps them. */
+const parameterKeys = [
+  'kubernetesVersion',
+  'cluster',
+  'keyAlgorithm',
+  'certificateValidityPeriod',
+  'caCertificateValidityPeriod',
+] as const
+const rowKeys = ['authorities', 'certificates', 'kubeconfigs', 'keyPairs'] as const
+
+/** @param more what stands under `given` besides; faults come on top of it */
+export function givenBy(faults: Scenario['faults'], more: GivenDocument = {}): Given {
+  const { all, ...clocks } = more.clock ?? {}
+  const given: Given = {
+    changes: changesIn(more),
+    flags: structuredClone(more.flags ?? {}),
+    clockOffsets: Object.fromEntries(Object.entries(clocks).map(([name, offset]) => [name, parseDuration(offset)])),
+    ...(all === undefined ? {} : { clockOffsetMs: parseDuration(all) }),
+    ...(more.files
+      ? { files: Object.fromEntries(Object.entries(more.files).map(([path, change]) => [path, fileChange(change)])) }
+      : {}),
+    ...(more.objects ? { objects: more.objects } : {}),
+  }
   for (const { name, attributes } of faults) findFault(name)!.apply(given, attributes)
   return given
+}
+
+/** What is a change to the plan. */
+export function changesIn(more: GivenDocument): PlanChanges {
+  const keys = [...parameterKeys, ...rowKeys, 'trust'] as const
+  return Object.fromEntries(keys.flatMap(key => (more[key] === undefined ? [] : [[key, more[key]]])))
+}
+
+/** The changes that no step takes back: parameters, and rows that the plan does not have. */
+export function lastingChanges(more: GivenDocument, known: ReadonlySet<string>): PlanChanges {
+  const parameters = parameterKeys.flatMap(key => (more[key] === undefined ? [] : [[key, more[key]]]))
+  const added = rowKeys.flatMap(key => {
+    const rows = Object.entries(more[key] ?? {}).filter(([name]) => !known.has(name))
+    return rows.length > 0 ? [[key, Object.fromEntries(rows)]] : []
+  })
+  return Object.fromEntries([...parameters, ...added])
+}
+
+function fileChange(change: string | FileDocument): FileChange {
+  const { mode, ...rest } = typeof change === 'string' ? { mode: change } : change
+  return { ...rest, ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }) }
+}
+
+/** How a mesh is started with it. Objects are applied once it runs, by whoever starts it. */
+export function meshOptionsOf(given: Given, originals = new Map<string, Original | undefined>()): MeshOptions {
+  const { changes, flags, clockOffsets, clockOffsetMs, files = {} } = given
+  return {
+    changes,
+    flags,
+    clockOffsets,
+    // the certificates were made before the clocks went wrong
+    ...(clockOffsetMs === undefined ? {} : { clockOffsetMs, issuedOffsetMs: 0 }),
+    ...(Object.keys(files).length > 0
+      ? {
+          async onPrepared(layout) {
+            for (const [path, change] of Object.entries(files)) {
+              await changeFile({ mesh: { layout }, originals }, path, change)
+            }
+          },
+        }
+      : {}),
+  }
 }

@@ -44,7 +44,7 @@ export function judge(
 /** The fix is run to make everything well. */
 export const everythingOk: ExpectDocument = { others: 'ok' }
 
-function fits(expectation: Expectation, row: ConnectionStatus): boolean {
+export function fits(expectation: Expectation, row: ConnectionStatus): boolean {
   if (expectation === 'any') return true
   if (typeof expectation === 'string') return row.outcome === expectation
   const { refusedBy, layer, reason, words = {} } = expectation

@@ -1,19 +1,29 @@
 /** Reads scenario files: every problem of every file at once, with line, column and the nearest known word. Nothing is started before. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, relative } from 'node:path'
 import type { ValidateFunction } from 'ajv'
-import { messageOf, nearest, TrustplaneError } from '#errors.ts'
+import { messageOf, TrustplaneError } from '#errors.ts'
 import { applyChanges, loadPlan, packagedPlan } from '#pki/plan.ts'
-import type { Plan } from '#pki/types.ts'
+import type { Plan, PlanChanges, RowDocument } from '#pki/types.ts'
 import { type Path, type PlacedProblem, parseYaml, problemsError, schemaProblems } from '#pki/yaml-document.ts'
-import type { AttributeKind } from './faults/fault.ts'
+import {
+  checkAttributes,
+  checkStep,
+  checkValue,
+  didYouMean,
+  entriesOf,
+  isMap,
+  knownPlans,
+  type Report,
+} from './check.ts'
 import { findFault } from './faults/index.ts'
 import { packagedScenarios } from './find.ts'
-import { givenBy } from './given.ts'
+import { changesIn, givenBy } from './given.ts'
+import { changesOf } from './performers/issue.ts'
 import { scenarioSchema } from './schema.ts'
-import { steps as stepTable } from './steps.ts'
-import type { FaultAttributes, Scenario, ScenarioDocument, Step } from './types.ts'
+import type { FaultAttributes, GivenDocument, NoticeAttributes, Scenario, ScenarioDocument, Step } from './types.ts'
+import { undone } from './undone.ts'
 
 /** @throws TrustplaneError TP_SCENARIO_INVALID with every problem of every file */
 export async function loadScenarios(files: readonly string[]): Promise<Scenario[]> {
@@ -64,36 +74,24 @@ async function parseScenario(
   const value = (yaml.value ?? {}) as ScenarioDocument
   for (const { path, message, atKey } of schemaProblems(await validator(), value)) problem(path, message, atKey)
   // what the schema cannot know is looked at wherever the shape allows it, so that everything is said at once
-  const document = shapeOf(value)
-  const plan = await planOf(document.plan, message => problem(['given', 'plan'], message))
-  const check = (kind: AttributeKind | undefined, word: unknown, path: Path) => {
-    for (const [index, one] of [word].flat().entries()) {
-      const known = kind && plan && knownWords(kind, plan)
-      if (known && typeof one === 'string' && !known.includes(one)) {
-        const what = kind.replace(/ies$/, 'y')
-        problem(
-          Array.isArray(word) ? [...path, index] : path,
-          `no ${what} ${JSON.stringify(one)}${didYouMean(one, known)}`,
-        )
-      }
-    }
+  const given: Record<string, unknown> = isMap(value.given) ? { ...value.given } : {}
+  const planName = typeof given.plan === 'string' ? given.plan : 'kubeadm'
+  const base = await planOf(planName, message => problem(['given', 'plan'], message))
+  if (!base) return []
+  const faults = entriesOf(given.faults, ['given', 'faults'])
+  const steps = entriesOf(value.steps, ['steps'])
+  const fix = entriesOf(value.fix, ['fix'])
+  const plan = withRowsOf(base, given)
+  for (const { name, value: attributes, path } of faults) {
+    checkAttributes(findFault(name)?.attributes, attributes, path, plan, problem)
   }
-  for (const { name, attributes, path } of document.faults) {
-    for (const [key, word] of Object.entries(attributes))
-      check(findFault(name)?.attributes[key]?.kind, word, [...path, key])
-  }
-  for (const { name, targets, path } of [...document.steps, ...document.fix]) {
-    check(stepTable.find(step => step.name === name)?.kind, targets, path)
-  }
-  if (faulty || !plan) return []
-  const stepsOf = (entries: typeof document.steps): Step[] =>
-    entries.map(({ name, targets }) => ({ name, targets: [targets].flat() as string[] }))
-  const faults = document.faults.map(({ name, attributes }) => ({ name, attributes: attributes as FaultAttributes }))
-  await applyChanges(plan, givenBy(faults).changes).catch(error => {
-    for (const line of messageOf(error).split('\n')) problem(['given', 'faults'], line.replace(/^changes: /, ''))
-  })
+  for (const { name, value: inner, path } of [...steps, ...fix]) checkStep(name, inner, path, plan, problem)
+  checkValue('notices', value.notices, ['notices'], plan, problem)
   if (faulty) return []
-  const undone = faults.toReversed().flatMap(({ name, attributes }) => findFault(name)!.undo(attributes))
+  const { plan: _, nodes = 1, faults: __, ...more } = (value.given ?? {}) as GivenDocument
+  const broken = faults.map(({ name, value: attributes }) => ({ name, attributes: attributes as FaultAttributes }))
+  await tryChanges(base, broken, more, [...steps, ...fix], problem)
+  if (faulty) return []
   return [
     {
       name: basename(file).replace(/\.ya?ml$/, ''),
@@ -102,60 +100,88 @@ async function parseScenario(
       title: value.title.trim(),
       story: value.story.trim(),
       sources: [value.source ?? []].flat(),
-      plan: document.plan,
-      nodes: value.given?.nodes ?? 1,
-      faults,
-      steps: stepsOf(document.steps),
+      plan: planName,
+      nodes,
+      faults: broken,
+      more,
+      steps: steps.map(stepOf),
       expect: value.expect,
-      fix: value.fix ? stepsOf(document.fix) : undone,
+      notices: entriesOf(value.notices, []).map(noticeOf),
+      fix: value.fix ? fix.map(stepOf) : undone(broken, more),
     },
   ]
 }
 
-/** The parts that name things of the plan, as far as they have the shape that they should have. */
-function shapeOf(value: ScenarioDocument) {
-  const entries = (list: unknown, path: Path) =>
-    (Array.isArray(list) ? list : []).flatMap((entry: unknown, index) =>
-      isMap(entry)
-        ? Object.entries(entry).map(([name, inner]) => ({ name, inner, path: [...path, index, name] as Path }))
-        : [],
-    )
-  const given: Record<string, unknown> = isMap(value.given) ? (value.given as Record<string, unknown>) : {}
-  const stepsAt = (section: 'steps' | 'fix') =>
-    entries(value[section], [section]).map(({ name, inner, path }) => ({ name, targets: inner, path }))
+const stepOf = ({ name, value }: { name: string; value: unknown }): Step =>
+  typeof value === 'string' || (Array.isArray(value) && value.every(one => typeof one === 'string'))
+    ? { name, targets: [value].flat() as string[] }
+    : { name, targets: [], value }
+
+const noticeOf = ({ name, value }: { name: string; value: unknown }) => ({
+  name,
+  attributes: value as NoticeAttributes,
+})
+
+/** The plan's names, and those that `given` adds. */
+function withRowsOf(plan: Plan, given: Record<string, unknown>): Plan {
+  const added = <T extends { name: string }>(rows: readonly T[], section: unknown): T[] => [
+    ...rows,
+    ...Object.keys(isMap(section) ? section : {}).map(name => ({ name }) as T),
+  ]
   return {
-    plan: typeof given.plan === 'string' ? given.plan : 'kubeadm',
-    faults: entries(given.faults, ['given', 'faults']).flatMap(({ name, inner, path }) =>
-      isMap(inner) ? [{ name, attributes: inner, path }] : [],
-    ),
-    steps: stepsAt('steps'),
-    fix: stepsAt('fix'),
+    ...plan,
+    authorities: added(plan.authorities, given.authorities),
+    certificates: added(plan.certificates, given.certificates),
+    kubeconfigs: added(plan.kubeconfigs, given.kubeconfigs),
   }
 }
 
-const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+/** What the plan itself has to say: of `given`, of the faults on top of it, and of every certificate that a step replaces. */
+async function tryChanges(
+  plan: Plan,
+  faults: Scenario['faults'],
+  more: GivenDocument,
+  steps: readonly { name: string; value: unknown; path: Path }[],
+  problem: Report,
+): Promise<void> {
+  const attempt = async (base: Plan, changes: PlanChanges, place: (words: string) => Path): Promise<Plan> => {
+    try {
+      return await applyChanges(base, changes)
+    } catch (error) {
+      for (const line of messageOf(error).split('\n')) {
+        const words = line.replace(/^changes: /, '')
+        problem(place(words), words)
+      }
+      return base
+    }
+  }
+  const changed = await attempt(plan, changesIn(more), words => placeIn(more, words))
+  if (faults.length > 0) {
+    await attempt(changed, givenBy(faults, {}).changes, () => ['given', 'faults'])
+  }
+  let now = changed
+  for (const { name, value, path } of steps) {
+    if (name !== 'replace') continue
+    now = await attempt(now, changesOf(now, value as Record<string, RowDocument>), () => path)
+  }
+}
+
+/** `certificates.apiserver.issuer: …` → where that stands under `given`. */
+function placeIn(more: GivenDocument, words: string): Path {
+  const candidates = Object.entries(more).flatMap(([section, rows]) => [
+    [section],
+    ...Object.entries(isMap(rows) ? rows : {}).flatMap(([name, fields]) => [
+      [section, name],
+      ...Object.keys(isMap(fields) ? fields : {}).map(field => [section, name, field]),
+    ]),
+  ])
+  const fitting = candidates.filter(path => words.startsWith(path.join('.')))
+  return ['given', ...(fitting.toSorted((a, b) => b.length - a.length)[0] ?? [])]
+}
 
 async function planOf(name: string, report: (message: string) => void): Promise<Plan | undefined> {
   if (existsSync(packagedPlan(name))) return loadPlan(name)
-  const known = readdirSync(dirname(packagedPlan('x')))
-    .filter(file => file.endsWith('.yaml'))
-    .map(file => file.slice(0, -5))
-  report(`no plan ${JSON.stringify(name)}${didYouMean(name, known)}`)
-  return undefined
-}
-
-const didYouMean = (word: string, known: readonly string[]) => {
-  const near = nearest(word, known)
-  return near ? `, did you mean ${JSON.stringify(near)}?` : `; known: ${known.join(', ')}`
-}
-
-/** Undefined: anything goes. Components and slots are the schema's to check. */
-function knownWords(kind: AttributeKind, plan: Plan): string[] | undefined {
-  const names = (rows: readonly { name: string }[]) => rows.map(row => row.name)
-  if (kind === 'certificate') return [...names(plan.certificates), ...names(plan.kubeconfigs)]
-  if (kind === 'authority') return [...names(plan.authorities), 'self']
-  if (kind === 'authorities') return [...names(plan.authorities), ...names(plan.certificates)]
+  report(`no plan ${JSON.stringify(name)}${didYouMean(name, knownPlans())}`)
   return undefined
 }
 

@@ -1,28 +1,24 @@
 /** Runs scenarios: a mesh each, every connection really dialled, what was seen held against what was expected and what was predicted. */
 import { startMesh } from '#mesh/launcher.ts'
 import type { Mesh } from '#mesh/mesh.ts'
-import type { ConnectionStatus } from '#mesh/status.ts'
-import { loadPlan } from '#pki/plan.ts'
-import { givenBy } from './given.ts'
-import { everythingOk, type Judgement, judge } from './judge.ts'
-import { perform, type Stage } from './perform.ts'
-import type { ExpectDocument, Scenario } from './types.ts'
-
-export type Phase = 'expect' | 'fix'
-
-export interface PhaseResult extends Judgement {
-  phase: Phase
-  rows: readonly ConnectionStatus[]
-  /** Components that had ended by then, with their last words. */
-  dead: readonly { id: string; words: string }[]
-}
+import { applyChanges, loadPlan } from '#pki/plan.ts'
+import type { Plan } from '#pki/types.ts'
+import { givenBy, lastingChanges, meshOptionsOf } from './given.ts'
+import { everythingOk } from './judge.ts'
+import { isGood, type LookFor, look, type PhaseResult } from './look.ts'
+import { findNotice } from './notices/index.ts'
+import { perform } from './perform.ts'
+import { applyObjects } from './performers/objects.ts'
+import type { Original, Stage } from './stage.ts'
+import { isLook } from './steps.ts'
+import type { ExpectDocument, Notice, NoticeAttributes, NoticeDocument, Scenario, Step } from './types.ts'
 
 export interface ScenarioResult {
   scenario: Scenario
   ok: boolean
   seconds: number
   phases: readonly PhaseResult[]
-  /** The scenario could not be run at all. */
+  /** The scenario could not be run at all, or not to its end. */
   error?: unknown
   /** The mesh of a failed one, left running (`keep`): whoever asked for it stops it. */
   kept?: Mesh
@@ -70,53 +66,101 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     phases,
     ...more,
   })
-  let mesh: Mesh | undefined
+  let stage: Stage | undefined
   try {
-    const given = givenBy(scenario.faults)
-    mesh = await startMesh({
-      plan: scenario.plan,
-      nodes: scenario.nodes,
-      changes: given.changes,
-      flags: given.flags,
-      clockOffsets: given.clockOffsets,
-      isolation: options.isolation ?? 'in-process',
-      ...(options.etcdBinary ? { etcdBinary: options.etcdBinary } : {}),
-    })
-    const stage: Stage = { mesh, given, plan: await loadPlan(scenario.plan) }
-    for (const step of scenario.steps) await perform(stage, step)
-    phases.push(await look(mesh, 'expect', scenario.expect, options.signal))
-    if (phases.every(isGood) && scenario.fix.length > 0) {
-      for (const step of scenario.fix) await perform(stage, step)
-      phases.push(await look(mesh, 'fix', everythingOk, options.signal))
-    }
-    if (options.keep && !phases.every(isGood)) return done({ kept: mesh })
-    await mesh.stop()
-    return done()
+    stage = await begin(scenario, options)
+    await play(stage, scenario, phases)
   } catch (error) {
-    await mesh?.stop().catch(() => {})
-    return done({ error: error ?? new Error('unknown') })
+    const failed = { error: error ?? new Error('unknown') }
+    if (stage && options.keep) return done({ ...failed, kept: stage.mesh })
+    await stage?.mesh.stop().catch(() => {})
+    return done(failed)
+  }
+  if (options.keep && !phases.every(isGood)) return done({ kept: stage.mesh })
+  await stage.mesh.stop()
+  return done()
+}
+
+/** Starts a mesh as `given` says. */
+async function begin(scenario: Scenario, { isolation = 'in-process', etcdBinary, signal }: RunOptions): Promise<Stage> {
+  const given = givenBy(scenario.faults, scenario.more)
+  const originals = new Map<string, Original | undefined>()
+  const mesh = await startMesh({
+    plan: scenario.plan,
+    nodes: scenario.nodes,
+    ...meshOptionsOf(given, originals),
+    isolation,
+    ...(etcdBinary ? { etcdBinary } : {}),
+  })
+  const stage: Stage = {
+    mesh,
+    given,
+    originals,
+    plan: await planAsMeant(scenario),
+    ...(signal ? { signal } : {}),
+  }
+  try {
+    if (given.objects) await applyObjects(stage, given.objects)
+    return stage
+  } catch (error) {
+    await mesh.stop()
+    throw error
   }
 }
 
-const isGood = ({ differences, disagreements }: Judgement) => differences.length === 0 && disagreements.length === 0
-
-/** A component may still be on its way (a file re-read, a lease taken): rows that differ are dialled again for a while. */
-async function look(mesh: Mesh, phase: Phase, expect: ExpectDocument, signal?: AbortSignal): Promise<PhaseResult> {
-  const deadline = performance.now() + 5000
-  // a kubelet that cannot ask the apiserver whether somebody may takes 4 s to give up, as its original does: that is no refusal
-  let rows = await mesh.probe(undefined, { timeoutMs: 1500 })
-  for (;;) {
-    const judgement = judge(expect, rows, mesh.predict())
-    if (isGood(judgement) || performance.now() > deadline || signal?.aborted) {
-      return { phase, rows, dead: deadOf(mesh), ...judgement }
-    }
-    await new Promise(resolve => setTimeout(resolve, 100))
-    const names = new Set(judgement.differences.map(one => one.connection))
-    const stale = rows.filter(row => names.has(`${row.from} -> ${row.to}`))
-    const fresh = await mesh.probe(stale.length > 0 ? stale : rows)
-    rows = rows.map(row => fresh.find(one => one.from === row.from && one.to === row.to) ?? row)
-  }
+/** What `renew` and the like go back to. */
+async function planAsMeant({ plan, more }: Scenario): Promise<Plan> {
+  const base = await loadPlan(plan)
+  const rows = [...base.authorities, ...base.certificates, ...base.kubeconfigs, ...base.keyPairs]
+  return applyChanges(base, lastingChanges(more, new Set(rows.map(({ name }) => name))))
 }
 
-const deadOf = (mesh: Mesh) =>
-  mesh.members.filter(({ state }) => state === 'dead').map(({ id, words }) => ({ id, words: words ?? '' }))
+/** Stops at the first look that is not as it should be. */
+async function play(stage: Stage, scenario: Scenario, phases: PhaseResult[]): Promise<void> {
+  const { steps, expect, notices, fix } = scenario
+  if (!(await act(stage, steps, phases))) return
+  if (!(await lookOnce(stage, { phase: 'expect', expect, notices }, phases)) || fix.length === 0) return
+  if (!(await act(stage, fix, phases))) return
+  await lookOnce(stage, { phase: 'fix', expect: everythingOk }, phases)
+}
+
+async function act(stage: Stage, steps: readonly Step[], phases: PhaseResult[]): Promise<boolean> {
+  let after = 'at first'
+  for (const step of steps) {
+    if (stage.signal?.aborted) return false
+    if (!isLook(step.name)) {
+      await perform(stage, step)
+      after = `after ${describeStep(step)}`
+    } else if (!(await lookOnce(stage, { phase: 'step', after, ...lookOf(step) }, phases))) return false
+  }
+  return true
+}
+
+async function lookOnce(stage: Stage, what: LookFor, phases: PhaseResult[]): Promise<boolean> {
+  const result = await look(stage, what)
+  phases.push(result)
+  return isGood(result)
+}
+
+/** What a step that only looks is about. */
+function lookOf({ name, value }: Step): Pick<LookFor, 'expect' | 'notices'> {
+  if (name === 'expect') return { expect: value as ExpectDocument }
+  if (name === 'notices') {
+    const all = (value as NoticeDocument[]).flatMap(one => Object.entries(one))
+    return { notices: all.map(([key, attributes]) => ({ name: key, attributes })) }
+  }
+  return { notices: [asNotice(name, value as NoticeAttributes)] }
+}
+
+/** `run` and `request` are notices that must come out well. */
+const asNotice = (name: string, attributes: NoticeAttributes): Notice => ({
+  name: findNotice(name) ? name : 'command',
+  attributes,
+})
+
+/** `renew apiserver`, `advance-clock by 364d` */
+export function describeStep({ name, targets, value }: Step): string {
+  if (value === undefined) return [name, targets.join(', ')].join(' ')
+  const words = JSON.stringify(value).replaceAll(/["{}]/g, '').replaceAll(':', ' ').replaceAll(',', ', ')
+  return `${name} ${words.length > 80 ? `${words.slice(0, 79)}…` : words}`
+}

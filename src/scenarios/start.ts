@@ -3,7 +3,7 @@ import { TrustplaneError } from '#errors.ts'
 import { type MeshOptions, startMesh } from '#mesh/launcher.ts'
 import type { Mesh } from '#mesh/mesh.ts'
 import { findScenarioFiles } from './find.ts'
-import { givenBy } from './given.ts'
+import { givenBy, meshOptionsOf } from './given.ts'
 import { loadScenarios } from './load.ts'
 
 export interface FaultyMeshOptions extends MeshOptions {
@@ -21,6 +21,6 @@ export async function startFaultyMesh(options: FaultyMeshOptions = {}): Promise<
   if (fault === undefined) return startMesh({ ...defaults, ...rest })
   const [scenario] = await loadScenarios(findScenarioFiles([fault]))
   if (!scenario) throw new TrustplaneError('TP_NAME_UNKNOWN', `no scenario in ${JSON.stringify(fault)}`)
-  const { plan, nodes } = scenario
-  return startMesh({ ...defaults, plan, nodes, ...givenBy(scenario.faults), ...rest })
+  const { plan, nodes, faults, more } = scenario
+  return startMesh({ ...defaults, plan, nodes, ...meshOptionsOf(givenBy(faults, more)), ...rest })
 }

@@ -149,14 +149,10 @@ t.test('problems of several files are said together, and nothing is loaded', asy
 
 t.test('a scenario is found by its name, by group and name, by file and by folder', async t => {
   const file = join(packagedScenarios(), 'etcd/client-from-cluster-ca.yaml')
-  for (const where of [
-    'client-from-cluster-ca',
-    'etcd/client-from-cluster-ca',
-    file,
-    join(packagedScenarios(), 'etcd'),
-  ]) {
+  for (const where of ['client-from-cluster-ca', 'etcd/client-from-cluster-ca', file]) {
     t.strictSame(findScenarioFiles([where]), [file], where)
   }
+  t.ok(findScenarioFiles([join(packagedScenarios(), 'etcd')]).includes(file))
   t.throws(() => findScenarioFiles(['client-from-cluster-c']), {
     code: 'TP_NAME_UNKNOWN',
     fix: 'did you mean client-from-cluster-ca?',

@@ -20,7 +20,7 @@ export interface ReporterOptions {
 
 /** Every reason why a result is not well, a line each. */
 export function complaints({ phases, error }: ScenarioResult): { phase: string; text: string }[] {
-  const lines = phases.flatMap(({ phase, differences, disagreements, dead }) => [
+  const lines = phases.flatMap(({ phase, differences, disagreements, notices, dead }) => [
     ...differences.map(({ connection, expected, seen, client, server }) => ({
       phase,
       text: [
@@ -29,6 +29,9 @@ export function complaints({ phases, error }: ScenarioResult): { phase: string; 
         ...(server ? [`  the server says: ${server}`] : []),
       ].join('\n'),
     })),
+    ...notices
+      .filter(({ ok }) => !ok)
+      .map(({ expected, seen }) => ({ phase, text: `expected ${expected}\n  seen ${seen}` })),
     ...disagreements.map(text => ({ phase, text: `prediction and observation part: ${text}` })),
     ...(differences.length > 0 ? dead : []).map(({ id, words }) => ({
       phase,
@@ -48,6 +51,7 @@ export function complaints({ phases, error }: ScenarioResult): { phase: string; 
 export const phaseWords: Record<string, string> = {
   start: 'it could not be run',
   expect: 'with the fault',
+  step: 'in between',
   fix: 'after the fix',
 }
 

@@ -1,0 +1,79 @@
+/** One look at a mesh: every connection dialled, every notice looked for, and both held against what a scenario says. */
+import type { Mesh } from '#mesh/mesh.ts'
+import type { ConnectionStatus } from '#mesh/status.ts'
+import { waitingFor } from './conditions.ts'
+import { type Judgement, judge } from './judge.ts'
+import { findNotice } from './notices/index.ts'
+import type { Stage } from './stage.ts'
+import type { ExpectDocument, Notice } from './types.ts'
+import { until } from './waiting.ts'
+
+/** When it was looked: with the fault, in between, after the fix. */
+export type Phase = 'expect' | 'step' | 'fix'
+
+export interface NoticeResult {
+  name: string
+  expected: string
+  seen: string
+  ok: boolean
+  /** Why it could not be looked for: the program that is missing. */
+  skipped?: string
+}
+
+export interface PhaseResult extends Judgement {
+  phase: Phase
+  /** Of one in between: after which steps, in a few words. */
+  after?: string
+  rows: readonly ConnectionStatus[]
+  notices: readonly NoticeResult[]
+  /** Components that had ended by then, with their last words. */
+  dead: readonly { id: string; words: string }[]
+}
+
+export interface LookFor {
+  phase: Phase
+  after?: string
+  /** Left out: nothing is dialled. */
+  expect?: ExpectDocument
+  notices?: readonly Notice[]
+}
+
+export const isGood = ({ differences, disagreements, notices }: PhaseResult): boolean =>
+  differences.length === 0 && disagreements.length === 0 && notices.every(({ ok }) => ok)
+
+export async function look(stage: Stage, { phase, after, expect, notices = [] }: LookFor): Promise<PhaseResult> {
+  const seen = expect ? await lookAtRows(stage, expect) : { rows: [], differences: [], disagreements: [] }
+  return {
+    phase,
+    ...(after ? { after } : {}),
+    ...seen,
+    notices: await Promise.all(notices.map(notice => lookForNotice(stage, notice))),
+    dead: deadOf(stage.mesh),
+  }
+}
+
+async function lookForNotice(stage: Stage, { name, attributes }: Notice): Promise<NoticeResult> {
+  const { ok, seen, skipped } = await until(stage, waitingFor(stage, name, attributes))
+  const expected = findNotice(name)!.expected(attributes)
+  return { name, expected, seen, ok, ...(skipped ? { skipped } : {}) }
+}
+
+/** A component may still be on its way (a file re-read, a lease taken): rows that differ are dialled again for a while. */
+async function lookAtRows({ mesh, signal }: Stage, expect: ExpectDocument) {
+  const deadline = performance.now() + 5000
+  // a kubelet that cannot ask the apiserver whether somebody may takes 4 s to give up, as its original does: that is no refusal
+  let rows: readonly ConnectionStatus[] = await mesh.probe(undefined, { timeoutMs: 1500 })
+  for (;;) {
+    const judgement = judge(expect, rows, mesh.predict())
+    const good = judgement.differences.length === 0 && judgement.disagreements.length === 0
+    if (good || performance.now() > deadline || signal?.aborted) return { rows, ...judgement }
+    await new Promise(resolve => setTimeout(resolve, 100))
+    const names = new Set(judgement.differences.map(one => one.connection))
+    const stale = rows.filter(row => names.has(`${row.from} -> ${row.to}`))
+    const fresh = await mesh.probe(stale.length > 0 ? stale : rows)
+    rows = rows.map(row => fresh.find(one => one.from === row.from && one.to === row.to) ?? row)
+  }
+}
+
+const deadOf = (mesh: Mesh) =>
+  mesh.members.filter(({ state }) => state === 'dead').map(({ id, words }) => ({ id, words: words ?? '' }))
