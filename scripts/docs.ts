@@ -12,6 +12,7 @@ import { parse } from 'yaml'
 import { errorCodes, exitCodes } from '../src/errors.ts'
 import { connections } from '../src/mesh/connections.ts'
 import { defaultPorts } from '../src/mesh/ports.ts'
+import { policies, reloadTable } from '../src/mesh/reload.ts'
 import { scenarioSchema } from '../src/scenarios/schema.ts'
 import { reasons } from '../src/x509/reasons.ts'
 
@@ -41,6 +42,18 @@ const blocks: Record<string, () => string> = {
         row.texts['go1.24'][0] ? `\`${row.texts['go1.24'][0]}\`` : '–',
         String(row.alert.server['go1.24'] ?? '–'),
         row.fix,
+      ]),
+    ),
+  rereading: () =>
+    table(
+      ['component', 'flag', 'what it holds', 'read again', 'a new file that is no good', 'source'],
+      reloadTable.map(row => [
+        row.component,
+        `\`${row.flag}\``,
+        row.holds,
+        policies[row.policy].when,
+        policies[row.policy].bad,
+        row.source,
       ]),
     ),
   plans: () =>

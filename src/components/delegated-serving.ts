@@ -12,6 +12,7 @@ import { loadKubeconfig } from '#kubernetes/kubeconfig.ts'
 import type { Metrics } from '#kubernetes/metrics.ts'
 import { createSecureServer, type SecureServer } from '#kubernetes/serving.ts'
 import { fileBundle } from '#tls/bundle.ts'
+import { tellBundle } from '#tls/loaded.ts'
 import type { BundleSource } from '#tls/types.ts'
 import { clusterAuthentication } from './cluster-authentication.ts'
 import type { ComponentContext, ComponentName } from './component.ts'
@@ -51,6 +52,9 @@ export async function createDelegatedServer(options: DelegatedServerOptions): Pr
     if (!file) return undefined
     const source = fileBundle({ file, reader: 'kube-apiserver', reload: 'watch', log, name })
     closers.push(() => source.close())
+    // the listener tells of the other
+    if (name === 'request-header')
+      closers.push(tellBundle(source, { component, records: context.records, clock, end: 'server', to: component }))
     return source
   }
   const clients = new Map<string, Client>()

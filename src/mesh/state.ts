@@ -151,7 +151,7 @@ export function beginningOf(pid: number): string | undefined {
 
 /** Records and logs of the run before are kept once, as `*.previous`; what is shown is of this run. */
 export function setAside(dir: string): void {
-  for (const folder of ['connections', 'logs']) {
+  for (const folder of ['connections', 'loaded', 'logs']) {
     let names: string[]
     try {
       names = readdirSync(join(dir, folder))

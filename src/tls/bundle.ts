@@ -28,7 +28,7 @@ export function fileBundle(options: FileBundleOptions): BundleSource {
   const source = createSource<Bundle & { text: string }>({
     files: [file],
     // a bundle that a handshake reads anew is no original's
-    reload: options.reload === 'handshake' ? 'watch' : options.reload,
+    reload: options.reload === 'start' ? 'start' : 'watch',
     load() {
       const text = read(file)
       return {

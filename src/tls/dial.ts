@@ -5,6 +5,7 @@ import { Agent, Dispatcher } from 'undici'
 import { type Attempt, ClientHandshake } from './client-handshake.ts'
 import { contextMaker } from './context.ts'
 import { dialWords, joinHostPort, RefusedError, UnreachableError } from './errors.ts'
+import { tellBundle, tellIdentity } from './loaded.ts'
 import { describeOwn } from './presented.ts'
 import type { Dialer, DialOptions, HandshakeRecord, Identity } from './types.ts'
 
@@ -19,6 +20,12 @@ export function createDialer(options: DialOptions): Dialer {
   const closing = new AbortController()
   const alpn = [...(options.alpn ?? ['http/1.1'])]
   let agent: RenewableAgent | undefined
+  const { component, records, clock, from, to } = options
+  const place = { component, records, clock, from, to, end: 'client' } as const
+  const untell = [
+    ...(options.identity ? [tellIdentity(options.identity, place)] : []),
+    ...(options.insecureSkipVerify ? [] : [tellBundle(options.roots, place)]),
+  ]
 
   const connect = (target: Target): Promise<TLSSocket> =>
     new Promise((resolve, reject) => {
@@ -53,12 +60,14 @@ export function createDialer(options: DialOptions): Dialer {
       agent ??= new RenewableAgent(newAgent)
       return agent
     },
+    retireConnections: () => agent?.retire(),
     closeConnections() {
       agent?.renew()
       for (const socket of open) socket.destroy()
     },
     async close() {
       closing.abort()
+      for (const stop of untell) stop()
       for (const socket of open) socket.destroy()
       await agent?.destroy()
     },
@@ -78,6 +87,11 @@ class RenewableAgent extends Dispatcher {
 
   renew(): void {
     this.#current.destroy().catch(() => {})
+    this.#current = this.#make()
+  }
+
+  retire(): void {
+    this.#current.close().catch(() => {})
     this.#current = this.#make()
   }
 

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { TLSSocket } from 'node:tls'
 import { type Acceptor, acceptConnection } from './accept.ts'
 import { contextMaker } from './context.ts'
+import { tellBundle, tellIdentity } from './loaded.ts'
 import { findPeer } from './peer.ts'
 import type { ListenerEvents, ListenOptions, Peer, TlsListener } from './types.ts'
 
@@ -21,6 +22,7 @@ class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
   readonly #connections = new Set<TLSSocket>()
   /** Connections whose handshake is not over, or was refused a moment ago. */
   readonly #pending = new Set<Socket>()
+  #untell: (() => void)[] = []
 
   constructor(options: ListenOptions) {
     super()
@@ -82,10 +84,21 @@ class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
       this.#server.listen({ host, port }, () => {
         this.#server.off('error', reject)
         this.#acceptor.port = this.address.port
+        this.#tellLoaded()
         this.emit('listening')
         resolve()
       })
     })
+  }
+
+  #tellLoaded(): void {
+    const { identity, sni = [], clientAuth, clientCa, otherClientCas = [], component, records, clock } = this.#options
+    const place = { component, records, clock, end: 'server', to: component } as const
+    const trusted = clientAuth === 'none' ? [] : [clientCa, ...otherClientCas]
+    this.#untell = [
+      ...[identity, ...sni.map(entry => entry.identity)].map(source => tellIdentity(source, place)),
+      ...trusted.filter(source => source !== undefined).map(source => tellBundle(source, place)),
+    ]
   }
 
   closeConnections(filter?: (peer: Peer, socket: TLSSocket) => boolean): void {
@@ -97,6 +110,7 @@ class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
 
   close(): Promise<void> {
     this.#acceptor.closing = true
+    for (const untell of this.#untell) untell()
     return new Promise(resolve => {
       this.#server.close(() => {
         this.emit('close')

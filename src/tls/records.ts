@@ -1,5 +1,6 @@
 /** Where handshake records go and how they are read again: `<state>/connections/<component>.jsonl`. */
 import {
+  appendFileSync,
   closeSync,
   fstatSync,
   mkdirSync,
@@ -10,14 +11,18 @@ import {
   renameSync,
   writeSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { HandshakeRecord, RecordSink } from './types.ts'
 
 /** A file that grew this large is put aside as `<file>.1` (one is kept), so that a long run does not fill a disk. */
 const maxFileBytes = 8 * 1024 * 1024
 
-/** Appends to `path`, a line a record; what came within one turn of the event loop is written at once. */
+/**
+ * Appends to `path`, a line a record; what came within one turn of the event loop is written at once.
+ * What the component has loaded goes to `../loaded/`, under the same name.
+ */
 export function fileRecords(path: string): RecordSink {
+  const loadedPath = join(dirname(dirname(path)), 'loaded', basename(path))
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   let file: number | undefined = openSync(path, 'a', 0o600)
   let size = fstatSync(file).size
@@ -47,6 +52,15 @@ export function fileRecords(path: string): RecordSink {
       if (!scheduled) setImmediate(flush)
       scheduled = true
       pending.push(`${JSON.stringify(record)}\n`)
+    },
+    loaded(seen) {
+      if (file === undefined) return
+      try {
+        mkdirSync(dirname(loadedPath), { recursive: true, mode: 0o700 })
+        appendFileSync(loadedPath, `${JSON.stringify(seen)}\n`, { mode: 0o600 })
+      } catch {
+        // as with records: what is lost is a line of `status --drift`
+      }
     },
     async close() {
       flush()
@@ -103,6 +117,7 @@ export function memoryRecords(limit = 10_000): MemoryRecords {
 export function teeRecords(...sinks: readonly RecordSink[]): RecordSink {
   return {
     write: record => sinks.forEach(sink => void sink.write(record)),
+    loaded: file => sinks.forEach(sink => void sink.loaded?.(file)),
     close: async () => void (await Promise.all(sinks.map(sink => sink.close()))),
   }
 }

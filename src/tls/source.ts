@@ -3,8 +3,12 @@
 import type { Reload } from './types.ts'
 import { fileState, watchFiles } from './watch.ts'
 
+/** client-go's CertCallbackRefreshDuration. */
+const clientGoPollMs = 5 * 60_000
+
 export interface Source<T> {
-  /** @throws Error by policy `handshake`, when the files cannot be used any more (as etcd's GetCertificate) */
+  readonly reload?: Reload
+  /** @throws Error by policy `handshake` or `client-go`, when the files cannot be used any more (as Go's GetCertificate of theirs) */
   current(): T
   onChange(listener: () => void): () => void
   close(): void
@@ -46,10 +50,12 @@ export function createSource<T>(options: SourceOptions<T>): Source<T> {
     options.onLoaded()
     for (const listener of [...listeners]) listener()
   }
-  const stop = reload === 'watch' ? watchFiles(files, refresh) : () => {}
+  const stop =
+    reload === 'watch' ? watchFiles(files, refresh) : reload === 'client-go' ? every(clientGoPollMs, refresh) : () => {}
   return {
+    reload,
     current() {
-      if (reload === 'handshake') {
+      if (reload === 'handshake' || reload === 'client-go') {
         refresh()
         if (bad) throw bad
       }
@@ -64,6 +70,11 @@ export function createSource<T>(options: SourceOptions<T>): Source<T> {
       listeners.clear()
     },
   }
+}
+
+function every(ms: number, call: () => void): () => void {
+  const timer = setInterval(call, ms).unref()
+  return () => clearInterval(timer)
 }
 
 /** A value that changes when it is set. */

@@ -138,3 +138,16 @@ t.test('every pki command has examples in its help', async t => {
     t.match(stdout, `trustplane pki ${name}`)
   }
 })
+
+t.test('renew says who must be restarted, and who need not', async t => {
+  const dir = join(t.testdir(), 'state')
+  await trustplane('pki', 'init', '--dir', dir)
+  const { status, stdout, stderr } = await trustplane('pki', 'renew', 'scheduler.conf', 'apiserver', '--dir', dir)
+  t.equal(status, 0)
+  t.equal(
+    stdout,
+    'certificate embedded in the kubeconfig file for the scheduler manager to use renewed\ncertificate for serving the Kubernetes API renewed\n',
+  )
+  t.match(stderr, /^restart kube-scheduler: it reads scheduler\.conf at start only$/m)
+  t.match(stderr, /^no restart for kube-apiserver: it takes apiserver by itself$/m)
+})

@@ -14,6 +14,7 @@ import { onInterrupt } from '../signals.ts'
 
 interface StatusOptions {
   watch?: boolean
+  drift?: boolean
 }
 
 export function build(io?: Io): Command {
@@ -27,12 +28,24 @@ export function build(io?: Io): Command {
       { does: 'The connection table', line: 'trustplane status' },
       { does: 'With certificates, and the words of both ends', line: 'trustplane status -o wide' },
       {
+        does: 'After a renewal: which component still has what of the files on disk?',
+        line: 'trustplane status --drift',
+      },
+      {
         does: 'What is not well, for a script',
         line: 'trustplane status -o json | jq -r \'.items[] | select(.outcome == "refused") | .from + " -> " + .to\'',
       },
     ],
-  }).addOption(new Option('-w, --watch', 'go on, and print every change (with -o json: a line each)'))
+  })
+    .addOption(new Option('-w, --watch', 'go on, and print every change (with -o json: a line each)'))
+    .addOption(
+      new Option(
+        '--drift',
+        'instead: what components hold in memory of their certificate files, beside what is on disk, and whether a restart is needed',
+      ).conflicts('watch'),
+    )
   return onRun<StatusOptions>(command, io, async (_, context) => {
+    if (context.options.drift) return (await import('../drift-table.ts')).showDrift(context)
     const read = await reader(context)
     if (context.options.watch) return follow(read, context)
     const seen = read()

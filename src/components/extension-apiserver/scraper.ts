@@ -109,7 +109,7 @@ function kubeletClients(values: Values, context: ComponentContext) {
   const certFile = values['kubelet-client-certificate']
   const keyFile = values['kubelet-client-key']
   const caFile = values['kubelet-certificate-authority']
-  const identity = certFile && keyFile ? fileIdentity({ certFile, keyFile, reload: 'watch', log }) : undefined
+  const identity = certFile && keyFile ? fileIdentity({ certFile, keyFile, reload: 'client-go', log }) : undefined
   const roots = caFile ? fileBundle({ file: caFile, reader: 'client-go', reload: 'start', log }) : memoryBundle([])
   const insecureSkipVerify = values['kubelet-insecure-tls']
   const dialer = createDialer({ ...context, ...names, roots, insecureSkipVerify, ...(identity ? { identity } : {}) })

@@ -22,12 +22,21 @@ export function buildRenew(io: Io | undefined): Command {
     .argument('<names...>', 'all, or names as check-expiration shows them')
     .addOption(planOption())
     .addOption(clockOption())
-  return onRun<PlanOptions>(command, io, async (names, { io, options }) => {
+  return onRun<PlanOptions>(command, io, async (names, { io, options, say }) => {
     // it brings what makes certificates with it, which check-expiration need not wait for
     const { renewCertificates } = await import('#pki/renew.ts')
     const renewed = await renewCertificates(options.dir, await planFor(options), names, clockOf(options))
-    if (options.output === 'table') io.stdout.write(describeRenewal(renewed, names.includes('all')))
-    else {
+    if (options.output === 'table') {
+      io.stdout.write(describeRenewal(renewed, names.includes('all')))
+      const { afterRenewal } = await import('#mesh/after-renewal.ts')
+      const done = renewed.filter(({ outcome }) => outcome === 'renewed').map(({ name }) => name)
+      const { restart, byItself } = afterRenewal(done)
+      for (const { component, names } of restart)
+        say(`restart ${component}: it reads ${names.join(', ')} at start only`)
+      for (const { component, names } of byItself)
+        say(`no restart for ${component}: it takes ${names.join(', ')} by itself`)
+      if (done.length > 0) say('what runs has which of them: trustplane status --drift')
+    } else {
       const items = renewed.map(({ notAfter, ...rest }) => ({
         ...rest,
         ...(notAfter ? { notAfter: rfc3339(notAfter) } : {}),

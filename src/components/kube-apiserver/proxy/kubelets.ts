@@ -37,8 +37,8 @@ export function connectKubelets(values: Values, context: ComponentContext, store
   const certFile = values['kubelet-client-certificate']
   const keyFile = values['kubelet-client-key']
   const caFile = values['kubelet-certificate-authority']
-  // Read at start alone: a renewed file needs a new process (kubernetes/kubernetes#63128).
-  const identity = certFile && keyFile ? fileIdentity({ certFile, keyFile, reload: 'start', log }) : undefined
+  // kubelet_client.go sets ReloadTLSFiles: client-go follows the certificate; the CA is read once.
+  const identity = certFile && keyFile ? fileIdentity({ certFile, keyFile, reload: 'client-go', log }) : undefined
   const roots = caFile ? fileBundle({ file: caFile, reader: 'client-go', reload: 'start', log }) : memoryBundle([])
   const dialer = createDialer({
     ...context,
@@ -49,6 +49,10 @@ export function connectKubelets(values: Values, context: ComponentContext, store
     ...(identity ? { identity } : {}),
     // Without --kubelet-certificate-authority, kubeadm's default, the original verifies no kubelet (NewKubeletClient: Insecure). The record says so.
     ...(caFile ? {} : { insecureSkipVerify: true }),
+  })
+  identity?.onChange(() => {
+    log.info('Certificate rotation detected, shutting down client connections to start using new credentials')
+    dialer.retireConnections()
   })
   const preferred = values['kubelet-preferred-address-types']
   const nodes = resourceOf('', 'nodes')
