@@ -25,6 +25,46 @@ const namesOfCommonJs = {
   },
 }
 
+/**
+ * undici without what nobody here uses (fetch, WebSocket, caches, mocks: two thirds of it): its index, cut down to the names that src/ imports.
+ * A name that is not one of its `const X = require('…')` lines is an error here, at build time.
+ */
+const slimUndici = {
+  name: 'undici: what is used of it',
+  setup(build) {
+    build.onLoad({ filter: /[\\/]node_modules[\\/]undici[\\/]index\.js$/ }, ({ path }) => {
+      const parts = new Map(
+        [...readFileSync(path, 'utf8').matchAll(/^const (\w+) = require\('(\.[^']+)'\)$/gm)].map(([, name, part]) => [
+          name,
+          part,
+        ]),
+      )
+      const lines = [...namesFrom('undici'), 'Dispatcher', 'api'].map(name => {
+        if (!parts.has(name)) throw new Error(`scripts/build.js: undici's index.js has no part ${name}`)
+        return `exports.${name} = require('${parts.get(name)}')`
+      })
+      return {
+        contents: `${lines.join('\n')}\nObject.assign(exports.Dispatcher.prototype, exports.api)\n`,
+        loader: 'js',
+      }
+    })
+  },
+}
+
+/** What src/ imports from a package, types left out. */
+function namesFrom(specifier) {
+  const names = new Set()
+  for (const file of readdirSync(join(root, 'src'), { recursive: true })) {
+    if (!file.endsWith('.ts')) continue
+    const text = readFileSync(join(root, 'src', file), 'utf8')
+    for (const [, list] of text.matchAll(new RegExp(`^import \\{([^}]+)\\} from '${specifier}'`, 'gm'))) {
+      for (const name of list.split(',').map(word => word.trim()))
+        if (name && !name.startsWith('type ')) names.add(name)
+    }
+  }
+  return names
+}
+
 if (!(process.argv.includes('--if-stale') && isFresh())) {
   const { metafile } = await build({
     absWorkingDir: root,
@@ -39,7 +79,10 @@ if (!(process.argv.includes('--if-stale') && isFresh())) {
     sourcesContent: false,
     legalComments: 'linked',
     logLevel: 'warning',
-    plugins: [namesOfCommonJs],
+    // names stay, for stack traces; seven processes read every byte of it
+    minifyWhitespace: true,
+    minifySyntax: true,
+    plugins: [namesOfCommonJs, slimUndici],
     metafile: true,
     // CommonJS dependencies call require() of Node's own modules.
     banner: {

@@ -1,6 +1,7 @@
 /** A plain-HTTP server beside a component's own: kube-proxy's health and metrics, the kubelet's :10248. Nothing secret is served there. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import { TrustplaneError } from '#errors.ts'
+import { noSchemas } from '#no-schemas.ts'
 
 export interface PlainServer {
   app: FastifyInstance
@@ -22,7 +23,12 @@ export function createPlainServer(component: string, flag: string, at: string): 
     )
   }
   const host = match[1] ?? (match[2] || '127.0.0.1')
-  const app = Fastify({ logger: false, forceCloseConnections: true, bodyLimit: 1024 })
+  const app = Fastify({
+    schemaController: noSchemas,
+    logger: false,
+    forceCloseConnections: true,
+    bodyLimit: 1024,
+  })
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).type('text/plain; charset=utf-8').send('404 page not found\n'),
   )

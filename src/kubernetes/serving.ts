@@ -7,6 +7,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import type { Clock } from '#clock.ts'
 import { messageOf } from '#errors.ts'
 import type { Log } from '#log.ts'
+import { noSchemas } from '#no-schemas.ts'
 import { createTlsListener } from '#tls/listen.ts'
 import type { BundleSource, IdentitySource, ListenOptions, Peer, RecordSink, TlsListener } from '#tls/types.ts'
 import type { Voice } from '#x509/types.ts'
@@ -115,6 +116,7 @@ export async function createSecureServer(options: SecureServerOptions): Promise<
   const listener = createTlsListener(listenOptions(options))
   let connections!: HttpConnections
   const app = Fastify({
+    schemaController: noSchemas,
     logger: false,
     bodyLimit: options.bodyLimit ?? bodyLimitBytes,
     routerOptions: { maxParamLength: 1024 },

@@ -7,6 +7,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createHttp2Server, type Http2Server } from 'node:http2'
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance } from 'fastify'
+import { noSchemas } from '#no-schemas.ts'
 import { createServer } from '#node-http.ts'
 
 /** True: this request is mine. */
@@ -28,6 +29,7 @@ export async function createHttp(handlers: readonly Handler[]): Promise<HttpServ
   let h1: Server | undefined
   let h2: Http2Server | undefined
   const app = fastify({
+    schemaController: noSchemas,
     logger: false,
     forceCloseConnections: true,
     serverFactory(plain) {

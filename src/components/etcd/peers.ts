@@ -3,7 +3,7 @@
  * other's `/raft/probing`, as etcd's rafthttp does to see whether a peer is there, and `/members`, for client URLs. So
  * every pair of peers does its TLS handshakes, and the log says what etcd's says when one of them fails.
  */
-import { request } from 'undici'
+import { Agent } from 'undici'
 import { createDialer } from '#tls/dial.ts'
 import type { Dialer, DialOptions } from '#tls/types.ts'
 import type { ComponentContext } from '../component.ts'
@@ -71,6 +71,7 @@ export function linkPeers({ server, context, security, protocol }: PeerLinkOptio
       roots: security.bundle,
       ...protocol,
     })
+  const plain = new Agent()
   const active = new Map<bigint, boolean>()
   const links = others.map(member => {
     const id = member.id.toString(16)
@@ -79,7 +80,7 @@ export function linkPeers({ server, context, security, protocol }: PeerLinkOptio
     let closed = false
     const probe = async () => {
       try {
-        await askPeer(member, dialer)
+        await askPeer(member, plain, dialer)
         if (active.get(member.id) !== true) log.info('peer became active', { 'peer-id': id })
         active.set(member.id, true)
       } catch (error) {
@@ -107,23 +108,22 @@ export function linkPeers({ server, context, security, protocol }: PeerLinkOptio
   return {
     async close() {
       for (const stop of links) stop()
-      await dialer?.close()
+      await Promise.all([plain.destroy(), dialer?.close()])
     },
   }
 }
 
 /** The first of its URLs that answers; learns its client URLs on the way. */
-async function askPeer(member: Member, dialer: Dialer | undefined): Promise<void> {
+async function askPeer(member: Member, plain: Agent, dialer: Dialer | undefined): Promise<void> {
   let failure: unknown
   for (const url of member.peerUrls) {
     try {
-      const options = {
-        signal: AbortSignal.timeout(probeTimeoutMs),
-        ...(url.startsWith('https:') && dialer ? { dispatcher: dialer.agent } : {}),
-      }
-      const probing = await request(`${url}/raft/probing`, options)
+      const agent = url.startsWith('https:') && dialer ? dialer.agent : plain
+      const get = (path: string) =>
+        agent.request({ origin: url, path, method: 'GET', signal: AbortSignal.timeout(probeTimeoutMs) })
+      const probing = await get('/raft/probing')
       await probing.body.dump()
-      const { body } = await request(`${url}/members`, options)
+      const { body } = await get('/members')
       const members = (await body.json()) as { name?: string; clientURLs?: string[] }[]
       const known = members.find(({ name }) => name === member.name)
       if (known?.clientURLs) member.clientUrls = known.clientURLs
