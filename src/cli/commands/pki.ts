@@ -6,6 +6,7 @@ import { buildCheckExpiration } from './pki/check-expiration.ts'
 import { buildGenerateCsr } from './pki/generate-csr.ts'
 import { buildInit } from './pki/init.ts'
 import { buildRenew } from './pki/renew.ts'
+import { buildTimeline } from './pki/timeline.ts'
 
 export function build(io?: Io): Command {
   return createCommand({
@@ -22,4 +23,5 @@ export function build(io?: Io): Command {
     .addCommand(buildCheckExpiration(io))
     .addCommand(buildRenew(io))
     .addCommand(buildGenerateCsr(io))
+    .addCommand(buildTimeline(io))
 }

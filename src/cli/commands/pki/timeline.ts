@@ -1,0 +1,83 @@
+/** `trustplane pki timeline`: what expires when, and what breaks first. */
+import type { Command } from 'commander'
+import { exitCodes, TrustplaneError } from '#errors.ts'
+import { openLayout } from '#mesh/open.ts'
+import { type Break, type Timeline, type TimelineEvent, timeline } from '#mesh/timeline.ts'
+import { residual } from '#pki/expiration.ts'
+import { createCommand, onRun } from '../../command.ts'
+import type { Io } from '../../io.ts'
+import { printDocument } from '../../output.ts'
+import type { Style } from '../../style.ts'
+import { type ClockOptions, clockOf, clockOption, formats } from './options.ts'
+
+export function buildTimeline(io: Io | undefined): Command {
+  const command = createCommand({
+    name: 'timeline',
+    summary: 'what expires when, and what breaks first',
+    description:
+      'Every certificate by its end, and the connections that break there, as they would be refused and as people would notice it.\nJudged from the files, as if nobody renewed anything. Exit status: 1 when something is broken now.',
+    formats,
+    examples: [
+      { does: 'From now on', line: 'trustplane pki timeline' },
+      { does: 'As it will look in a year', line: 'trustplane pki timeline --clock-offset 366d' },
+      {
+        does: 'The day on which the first connection breaks, for a script',
+        line: 'trustplane pki timeline -o json | jq -r .first.time',
+      },
+    ],
+  }).addOption(clockOption())
+  return onRun<ClockOptions>(command, io, async (_, { io, options, style, say }) => {
+    const layout = await openLayout(options.dir)
+    if (!layout) {
+      throw new TrustplaneError('TP_PKI_MISSING', `there is no PKI of ours in ${options.dir}`, {
+        fix: `make one with \`trustplane pki init --dir ${options.dir}\`; of others: trustplane pki check-expiration --dir ${options.dir}`,
+      })
+    }
+    const found = timeline(layout, clockOf(options).now())
+    if (options.output === 'table') {
+      io.stdout.write(draw(found, style))
+      if (found.first) {
+        const { first } = found
+        say(
+          `first: ${first.ends.map(({ name }) => name).join(', ')} at ${first.time}. Renew before that: trustplane pki renew all`,
+        )
+      }
+    } else await printDocument(io, 'Timeline', found, options.output as 'json' | 'yaml')
+    return found.broken.length > 0 ? exitCodes.findings : exitCodes.ok
+  })
+}
+
+function draw(found: Timeline, style: Style): string {
+  const past = found.events.filter(({ inSeconds }) => inSeconds < 0)
+  const coming = found.events.filter(({ inSeconds }) => inSeconds >= 0)
+  const state = found.broken.length > 0 ? 'fail' : 'ok'
+  return [
+    ...past.flatMap(event => lines(event, style)),
+    `${style.symbol(state)} ${found.now}  ${style.bold('now')}: ${found.well} of ${found.total} connections are well`,
+    ...found.broken.map(row => breakLine(row, style)),
+    ...coming.flatMap(event => lines(event, style)),
+  ]
+    .map(line => `${line}\n`)
+    .join('')
+}
+
+function lines({ time, inSeconds, ends, breaks }: TimelineEvent, style: Style): string[] {
+  const state = inSeconds < 0 || breaks.length > 0 ? 'fail' : 'warn'
+  const when = inSeconds < 0 ? `${residual(-inSeconds)} ago` : `in ${residual(inSeconds)}`
+  return [
+    `${style.symbol(state)} ${time}  ${style.bold(when)}`,
+    ...ends.map(
+      ({ name, file, renewedBy }) =>
+        `    ends    ${name} (${file})${renewedBy ? `, unless renewed by ${renewedBy}` : ''}`,
+    ),
+    ...breaks.map(row => breakLine(row, style)),
+  ]
+}
+
+function breakLine({ from, to, refusedBy, layer, reason, outcome, notice }: Break, style: Style): string {
+  const how =
+    outcome === 'refused'
+      ? `${reason}, refused by the ${refusedBy} (${layer})`
+      : `${outcome}, because what it needs is down`
+  return `    ${style.paint('fail', 'breaks')}  ${from} -> ${to}: ${how}: ${notice}`
+}
