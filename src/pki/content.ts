@@ -39,6 +39,15 @@ export function contentOf(
     ...(authority?.nameConstraints ? { nameConstraints: authority.nameConstraints } : {}),
     ...(row.serialNumber ? { serialNumber: row.serialNumber } : {}),
     ...(row.signatureHash ? { signatureHash: row.signatureHash } : {}),
+    ...(row.extraExtensions
+      ? {
+          extraExtensions: row.extraExtensions.map(({ oid, critical = false, value }) => ({
+            oid,
+            critical,
+            value: Buffer.from(value, 'hex'),
+          })),
+        }
+      : {}),
   }
 }
 

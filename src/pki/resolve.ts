@@ -72,6 +72,7 @@ export function resolvePlan(
       organizations: list('organizations'),
       keyAlgorithm: row.keyAlgorithm ?? keyAlgorithm,
       ...(row.signatureHash ? { signatureHash: row.signatureHash } : {}),
+      ...(row.extraExtensions ? { extraExtensions: row.extraExtensions } : {}),
       keyUsages: row.keyUsages ?? (defaults.isCa ? authorityUsages : leafUsages),
       extKeyUsages: row.extKeyUsages ?? (section === 'kubeconfigs' ? ['clientAuth'] : []),
       dnsNames: unique(dnsNames),

@@ -10,6 +10,7 @@ export const keyAlgorithms = [
   // Not kubeadm's; for scenarios about keys.
   'ECDSA-P521',
   'RSA-1024',
+  'RSA-768',
   'Ed25519',
 ] as const
 export type KeyAlgorithm = (typeof keyAlgorithms)[number]
@@ -74,6 +75,14 @@ export interface ClusterParameters {
 /** A point in time: RFC 3339, or a duration from now (`-1d`). */
 type When = string
 
+/** An extension as other tools write it. */
+export interface ExtraExtension {
+  oid: string
+  critical?: boolean
+  /** Its DER, in hex. */
+  value: string
+}
+
 /** What authorities, certificates and kubeconfigs have in common: everything that goes into a certificate. */
 export interface Issuance {
   name: string
@@ -87,6 +96,7 @@ export interface Issuance {
   keyAlgorithm: KeyAlgorithm
   /** As signed by the issuer; undefined: by its key, as Go chooses. */
   signatureHash?: SignatureHash
+  extraExtensions?: readonly ExtraExtension[]
   keyUsages: readonly KeyUsage[]
   extKeyUsages: readonly ExtKeyUsage[]
   dnsNames: readonly string[]
@@ -202,6 +212,7 @@ export interface RowDocument {
   organizations?: string[]
   keyAlgorithm?: KeyAlgorithm
   signatureHash?: SignatureHash
+  extraExtensions?: ExtraExtension[]
   keyUsages?: KeyUsage[]
   extKeyUsages?: ExtKeyUsage[]
   dnsNames?: string[]
