@@ -77,6 +77,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/verify.ts'),
   },
   {
+    name: 'badtls',
+    summary: 'a server for each TLS defect, or each faulty client certificate against your server',
+    group: 'Certificates',
+    load: () => import('./commands/badtls.ts'),
+  },
+  {
     name: 'diff',
     summary: 'what changes between two PKIs: connections, and who can be whom',
     group: 'Certificates',

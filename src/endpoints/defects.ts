@@ -12,6 +12,8 @@ export type Judgement =
       reason: Reason
       /** One of the reason's texts (src/x509/reasons.ts), without the prefix of the place. */
       text: string
+      /** What a Go server sends, where that is not the reason's usual alert. */
+      alert?: number
       /** The end that has the certificate cannot use it, and says so itself: the other never sees it. */
       by?: 'itself'
       /** Only where a revocation list is looked at: etcd's --client-crl-file. Everybody else accepts it. */
@@ -176,7 +178,8 @@ export const certificateDefects = [
     name: 'weak-key',
     description: 'its RSA key has 768 bits',
     server: { reason: 'weak-key', text: smallKey('server') },
-    client: { reason: 'weak-key', text: smallKey('client') },
+    // the chain is fine; it is the handshake's signature that is refused, so decrypt_error
+    client: { reason: 'weak-key', text: smallKey('client'), alert: 51 },
     make: ({ issue }) => issue({}, { rsaBits: 768 }),
   },
   {

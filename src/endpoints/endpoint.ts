@@ -2,8 +2,8 @@
 
 import { TrustplaneError } from '#errors.ts'
 import { joinHostPort } from '#tls/errors.ts'
-import { memoryRecords } from '#tls/records.ts'
-import type { HandshakeRecord } from '#tls/types.ts'
+import { memoryRecords, teeRecords } from '#tls/records.ts'
+import type { HandshakeRecord, RecordSink } from '#tls/types.ts'
 import type { Voice } from '#x509/types.ts'
 import { type ClientDefectName, certificateDefects, type ServerDefectName } from './defects.ts'
 import {
@@ -76,7 +76,15 @@ export interface Endpoint extends AsyncDisposable {
  * await assert.rejects(get(endpoint.url, { ca: endpoint.ca }), { code: 'CERT_HAS_EXPIRED' })
  * @throws TrustplaneError TP_NAME_UNKNOWN, TP_USAGE, TP_PORT_IN_USE
  */
-export async function startEndpoint(options: EndpointOptions = {}): Promise<Endpoint> {
+export function startEndpoint(options: EndpointOptions = {}): Promise<Endpoint> {
+  return runEndpoint(options)
+}
+
+/** @param also another place for its records, and its name in them */
+export async function runEndpoint(
+  options: EndpointOptions,
+  also?: { name: string; records: RecordSink },
+): Promise<Endpoint> {
   const { host = '127.0.0.1', port = 0, clientAuth = 'none', voice = 'go1.24', hosts } = options
   const protocol = options.protocol === undefined ? undefined : protocolDefect(options.protocol)
   if (typeof options.certificate === 'string' && !certificateDefect(options.certificate).server) {
@@ -98,7 +106,7 @@ export async function startEndpoint(options: EndpointOptions = {}): Promise<Endp
     async () => {
       if (protocol?.raw) return serveRaw(protocol.raw, host, port)
       const listener = await serve({
-        name: 'endpoint',
+        name: also?.name ?? 'endpoint',
         host,
         port,
         identity,
@@ -106,7 +114,7 @@ export async function startEndpoint(options: EndpointOptions = {}): Promise<Endp
         clientCa: options.clientCa ?? authority.cert,
         crl: options.crl,
         voice,
-        records,
+        records: also ? teeRecords(records, also.records) : records,
         tls: protocol?.tls,
       })
       return { port: listener.address.port, stop: () => listener.close() }

@@ -17,6 +17,7 @@ export interface Dialled {
   ca: string
   /** What it shows. */
   client?: CertificateFixture
+  servername?: string
   handshakeTimeoutMs?: number
 }
 
@@ -34,6 +35,7 @@ export async function dialOnce(options: Dialled): Promise<HandshakeRecord> {
     records,
     ...(identity ? { identity } : {}),
     roots: memoryBundle(options.ca),
+    ...(options.servername ? { servername: options.servername } : {}),
     alpn: ['h2', 'http/1.1'],
     ...(options.handshakeTimeoutMs ? { handshakeTimeoutMs: options.handshakeTimeoutMs } : {}),
   })
