@@ -13,6 +13,7 @@ import { errorCodes, exitCodes } from '../src/errors.ts'
 import { connections } from '../src/mesh/connections.ts'
 import { defaultPorts } from '../src/mesh/ports.ts'
 import { policies, reloadTable } from '../src/mesh/reload.ts'
+import { referenceTables } from '../src/scenarios/reference.ts'
 import { scenarioSchema } from '../src/scenarios/schema.ts'
 import { reasons } from '../src/x509/reasons.ts'
 
@@ -72,6 +73,10 @@ const blocks: Record<string, () => string> = {
       ['code', 'exit', 'meaning'],
       Object.entries(errorCodes).map(([code, { exit, summary }]) => [`\`${code}\``, String(exitCodes[exit]), summary]),
     ),
+  // of docs/scenarios.md
+  ...Object.fromEntries(
+    Object.entries(referenceTables).map(([name, make]) => [name, () => table(make().headers, make().rows)]),
+  ),
 }
 
 /** What `trustplane up` prints, really run; without what differs from run to run. */

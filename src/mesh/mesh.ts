@@ -105,7 +105,10 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
 
   /** What the files say will happen, now. */
   predict(): Prediction[] {
+    const known = this.members.filter(({ state }) => state !== 'starting').toReversed()
     return predict(this.layout, {
+      // nodes after the first are no rows of the table: theirs come first and give way
+      runs: Object.fromEntries(known.map(({ component, state }) => [component, state === 'running'])),
       now: new Date(Date.now() + this.#state.clockOffsetMs),
       voice: this.voice,
       clockOffsets: this.#parts.clockOffsets,

@@ -30,18 +30,21 @@ export interface PredictOptions {
   rows?: readonly Connection[]
   /** Components whose clock is off, in milliseconds. */
   clockOffsets?: Readonly<Record<string, number>>
+  /** Which components are known to run, or not to: of the others the files decide. */
+  runs?: Readonly<Record<string, boolean>>
 }
 
 export function predict(layout: Layout, options: PredictOptions): Prediction[] {
   const { rows = connections } = options
   const all = connections.map(row => predictRow(layout, row, options))
   const find = (from: string, to: string) => all.find(row => row.from === from && row.to === to)
-  // an apiserver that etcd refuses has nothing to serve: the original gives up, too
+  // an apiserver that etcd refuses has nothing to serve: the original gives up, too, unless it had begun before
   const storage = find('kube-apiserver', 'etcd')
-  const down = new Set(storage && storage.outcome !== 'ok' ? ['kube-apiserver'] : [])
-  return rows.map(({ from, to }) => {
+  const runs: Record<string, boolean> = { 'kube-apiserver': storage?.outcome === 'ok', ...options.runs }
+  return rows.map(({ from, to, port }) => {
     const prediction = find(from, to)!
-    return down.has(to) ? { from, to, outcome: 'unreachable', reason: 'unreachable' } : prediction
+    const listener = port === 'etcd-peer' ? 'etcd' : port
+    return runs[listener] === false ? { from, to, outcome: 'unreachable', reason: 'unreachable' } : prediction
   })
 }
 

@@ -7,14 +7,7 @@ import { changeFile } from './performers/files.ts'
 import type { Original } from './stage.ts'
 import type { FileChange, FileDocument, Given, GivenDocument, Scenario } from './types.ts'
 
-/** Keys of a plan's changes that are not about rows: what faults are undone to keeps them. */
-const parameterKeys = [
-  'kubernetesVersion',
-  'cluster',
-  'keyAlgorithm',
-  'certificateValidityPeriod',
-  'caCertificateValidityPeriod',
-] as const
+/** Sections of a plan that have rows with names. */
 const rowKeys = ['authorities', 'certificates', 'kubeconfigs', 'keyPairs'] as const
 
 /** @param more what stands under `given` besides; faults come on top of it */
@@ -36,18 +29,18 @@ export function givenBy(faults: Scenario['faults'], more: GivenDocument = {}): G
 
 /** What is a change to the plan. */
 export function changesIn(more: GivenDocument): PlanChanges {
-  const keys = [...parameterKeys, ...rowKeys, 'trust'] as const
-  return Object.fromEntries(keys.flatMap(key => (more[key] === undefined ? [] : [[key, more[key]]])))
+  const { plan, nodes, faults, flags, clock, files, objects, ...changes } = more
+  return changes
 }
 
 /** The changes that no step takes back: parameters, and rows that the plan does not have. */
 export function lastingChanges(more: GivenDocument, known: ReadonlySet<string>): PlanChanges {
-  const parameters = parameterKeys.flatMap(key => (more[key] === undefined ? [] : [[key, more[key]]]))
+  const { authorities, certificates, kubeconfigs, keyPairs, trust, ...parameters } = changesIn(more)
   const added = rowKeys.flatMap(key => {
     const rows = Object.entries(more[key] ?? {}).filter(([name]) => !known.has(name))
     return rows.length > 0 ? [[key, Object.fromEntries(rows)]] : []
   })
-  return Object.fromEntries([...parameters, ...added])
+  return { ...parameters, ...Object.fromEntries(added) }
 }
 
 function fileChange(change: string | FileDocument): FileChange {

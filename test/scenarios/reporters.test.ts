@@ -62,7 +62,7 @@ function report(name: string): string {
     write: chunk => {
       text += chunk
     },
-    symbol: state => ({ ok: '✓', fail: '✗', warn: '!' })[state],
+    symbol: state => ({ ok: '✓', fail: '✗', warn: '!', idle: '–' })[state],
     bold: word => word,
     dim: word => word,
   })

@@ -22,24 +22,36 @@ export function junit({ write }: ReporterOptions): Reporter {
 function suite(result: ScenarioResult): string {
   const { scenario, phases, seconds } = result
   const name = `${scenario.group}/${scenario.name}`
-  const cases = phases.flatMap(({ phase, rows, differences, disagreements }) => [
+  const cases = phases.flatMap(({ phase, after, rows, differences, disagreements, notices }) => [
     ...rows.map(({ from, to }) => {
       const connection = `${from} -> ${to}`
       const bad = differences.find(difference => difference.connection === connection)
       const text = bad && `expected ${bad.expected}, seen ${bad.seen}`
       const ends =
         bad && [bad.client && `client: ${bad.client}`, bad.server && `server: ${bad.server}`].filter(Boolean).join('\n')
-      return testcase(name, `${phaseWords[phase]}: ${connection}`, text, ends || undefined)
+      return testcase(name, `${after ?? phaseWords[phase]}: ${connection}`, text, ends || undefined)
     }),
-    testcase(name, `${phaseWords[phase]}: prediction and observation agree`, disagreements.join('\n') || undefined),
+    ...notices.map(({ expected, seen, ok, skipped }) =>
+      testcase(name, `${after ?? phaseWords[phase]}: ${expected}`, ok ? undefined : `seen ${seen}`, undefined, skipped),
+    ),
+    ...(rows.length > 0
+      ? [
+          testcase(
+            name,
+            `${after ?? phaseWords[phase]}: prediction and observation agree`,
+            disagreements.join('\n') || undefined,
+          ),
+        ]
+      : []),
   ])
   if (result.error !== undefined) cases.push(testcase(name, phaseWords.start!, complaints(result).at(-1)!.text))
   const failures = cases.filter(xml => xml.includes('<failure')).length
   return `  <testsuite name="${escapeXml(name)}" tests="${cases.length}" failures="${failures}" time="${seconds.toFixed(3)}">\n${cases.join('')}  </testsuite>\n`
 }
 
-function testcase(classname: string, name: string, failure?: string, body = failure): string {
+function testcase(classname: string, name: string, failure?: string, body = failure, skipped?: string): string {
   const head = `    <testcase classname="${escapeXml(classname)}" name="${escapeXml(name)}"`
+  if (skipped) return `${head}>\n      <skipped message="${escapeXml(skipped)}"/>\n    </testcase>\n`
   if (failure === undefined) return `${head}/>\n`
   return `${head}>\n      <failure message="${escapeXml(failure)}" type="difference">${escapeXml(body ?? '')}</failure>\n    </testcase>\n`
 }

@@ -1,5 +1,5 @@
 /** For people: a line a scenario, and everything that is not as expected, at both ends. */
-import { complaints, phaseWords, type Reporter, type ReporterOptions, totals } from './reporter.ts'
+import { complaints, phaseWords, type Reporter, type ReporterOptions, skippedIn, totals } from './reporter.ts'
 
 export function pretty({ write, symbol, bold, dim }: ReporterOptions): Reporter {
   const began = performance.now()
@@ -11,16 +11,17 @@ export function pretty({ write, symbol, bold, dim }: ReporterOptions): Reporter 
         `${symbol(ok ? 'ok' : 'fail')} ${bold(`${scenario.group}/${scenario.name}`)} ${dim(`${seconds.toFixed(2)} s`)}\n`,
       )
       write(`    ${scenario.title}\n`)
+      for (const skipped of skippedIn(result)) write(`    ${symbol('idle')} skipped: ${skipped}\n`)
       for (const { phase, text } of complaints(result)) {
         write(`    ${symbol('fail')} ${phaseWords[phase]}: ${text.replaceAll('\n', '\n    ')}\n`)
       }
       if (kept) write(`    left running: trustplane status --dir ${kept.dir}\n`)
     },
     end(results) {
-      const { passed, failed, dialled } = totals(results)
+      const { passed, failed, dialled, noticed, skipped } = totals(results)
       const seconds = ((performance.now() - began) / 1000).toFixed(1)
       write(
-        `${symbol(failed > 0 ? 'fail' : 'ok')} ${passed} passed, ${failed} failed; ${dialled} connections dialled, in ${seconds} s\n`,
+        `${symbol(failed > 0 ? 'fail' : 'ok')} ${passed} passed, ${failed} failed; ${dialled} connections dialled${noticed > 0 ? `, ${noticed} notices looked for` : ''}${skipped > 0 ? ` (${skipped} skipped)` : ''}, in ${seconds} s\n`,
       )
     },
   }

@@ -1,5 +1,7 @@
 /** What a reporter is told, as it happens; what it writes is for people or for another program. */
 
+import { messageOf } from '#errors.ts'
+import type { PhaseResult } from '../look.ts'
 import type { ScenarioResult } from '../runner.ts'
 import type { Scenario } from '../types.ts'
 
@@ -13,40 +15,51 @@ export interface Reporter {
 export interface ReporterOptions {
   write(text: string): void
   /** Colours and symbols for people; others ignore them. */
-  symbol(state: 'ok' | 'fail' | 'warn'): string
+  symbol(state: 'ok' | 'fail' | 'warn' | 'idle'): string
   bold(text: string): string
   dim(text: string): string
 }
 
 /** Every reason why a result is not well, a line each. */
 export function complaints({ phases, error }: ScenarioResult): { phase: string; text: string }[] {
-  const lines = phases.flatMap(({ phase, differences, disagreements, notices, dead }) => [
-    ...differences.map(({ connection, expected, seen, client, server }) => ({
-      phase,
-      text: [
+  const lines = phases.flatMap(one => complaintsOf(one).map(text => ({ phase: one.phase, text: inContext(one, text) })))
+  if (error === undefined) return lines
+  return [...lines, { phase: 'start', text: messageOf(error) }]
+}
+
+const inContext = ({ after }: PhaseResult, text: string) => (after ? `${after}: ${text}` : text)
+
+function complaintsOf({ differences, disagreements, notices, dead }: PhaseResult): string[] {
+  const wrong = [
+    ...differences.map(({ connection, expected, seen, client, server }) =>
+      [
         `${connection}: expected ${expected}, seen ${seen}`,
         ...(client ? [`  the client says: ${client}`] : []),
         ...(server ? [`  the server says: ${server}`] : []),
       ].join('\n'),
-    })),
-    ...notices
-      .filter(({ ok }) => !ok)
-      .map(({ expected, seen }) => ({ phase, text: `expected ${expected}\n  seen ${seen}` })),
-    ...disagreements.map(text => ({ phase, text: `prediction and observation part: ${text}` })),
-    ...(differences.length > 0 ? dead : []).map(({ id, words }) => ({
-      phase,
-      text: [
-        `${id} is dead`,
-        ...words
-          .split('\n')
-          .filter(Boolean)
-          .map(line => `  ${line}`),
-      ].join('\n'),
-    })),
-  ])
-  if (error === undefined) return lines
-  return [...lines, { phase: 'start', text: error instanceof Error ? error.message : String(error) }]
+    ),
+    ...notices.filter(({ ok }) => !ok).map(({ expected, seen }) => `expected ${expected}\n  seen ${seen}`),
+  ]
+  const lastWords = dead.map(({ id, words }) =>
+    [
+      `${id} is dead`,
+      ...words
+        .split('\n')
+        .filter(Boolean)
+        .map(line => `  ${line}`),
+    ].join('\n'),
+  )
+  return [
+    ...wrong,
+    ...disagreements.map(text => `prediction and observation part: ${text}`),
+    ...(wrong.length > 0 ? lastWords : []),
+  ]
 }
+
+/** Notices that could not be looked for, each once. */
+export const skippedIn = ({ phases }: ScenarioResult): string[] => [
+  ...new Set(phases.flatMap(({ notices }) => notices.flatMap(({ skipped }) => skipped ?? []))),
+]
 
 export const phaseWords: Record<string, string> = {
   start: 'it could not be run',
@@ -57,9 +70,12 @@ export const phaseWords: Record<string, string> = {
 
 export function totals(results: readonly ScenarioResult[]) {
   const passed = results.filter(result => result.ok).length
-  const dialled = results.reduce(
-    (sum, { phases }) => sum + phases.reduce((rows, phase) => rows + phase.rows.length, 0),
-    0,
-  )
-  return { passed, failed: results.length - passed, dialled }
+  const phases = results.flatMap(result => result.phases)
+  return {
+    passed,
+    failed: results.length - passed,
+    dialled: phases.reduce((sum, { rows }) => sum + rows.length, 0),
+    noticed: phases.reduce((sum, { notices }) => sum + notices.length, 0),
+    skipped: phases.flatMap(({ notices }) => notices).filter(({ skipped }) => skipped).length,
+  }
 }

@@ -13,14 +13,21 @@ export function tap({ write }: ReporterOptions): Reporter {
       const name = escapeTap(`${scenario.group}/${scenario.name}: ${scenario.title}`)
       write(`# Subtest: ${name}\n`)
       let points = 0
-      for (const { phase, rows, differences, disagreements } of phases) {
+      for (const { phase, after, rows, differences, disagreements, notices } of phases) {
+        const when = escapeTap(after ?? phaseWords[phase]!)
         for (const { from, to } of rows) {
           const bad = differences.find(({ connection }) => connection === `${from} -> ${to}`)
-          write(`    ${bad ? 'not ' : ''}ok ${++points} - ${phaseWords[phase]}: ${escapeTap(`${from} -> ${to}`)}\n`)
+          write(`    ${bad ? 'not ' : ''}ok ${++points} - ${when}: ${escapeTap(`${from} -> ${to}`)}\n`)
           if (bad) write(diagnostics(bad, 6))
         }
+        for (const { expected, seen, ok, skipped } of notices) {
+          const directive = skipped ? ` # SKIP ${skipped}` : ''
+          write(`    ${ok ? '' : 'not '}ok ${++points} - ${when}: ${escapeTap(expected)}${directive}\n`)
+          if (!ok) write(diagnostics({ expected, seen }, 6))
+        }
+        if (rows.length === 0) continue
         const parted = disagreements.length > 0
-        write(`    ${parted ? 'not ' : ''}ok ${++points} - ${phaseWords[phase]}: prediction and observation agree\n`)
+        write(`    ${parted ? 'not ' : ''}ok ${++points} - ${when}: prediction and observation agree\n`)
         if (parted) write(diagnostics({ disagreements }, 6))
       }
       if (result.error !== undefined) {
