@@ -121,8 +121,8 @@ export interface Given {
 
 export interface FileChange {
   mode?: number
-  /** What it holds then, or what is made of what it held. */
-  content?: string | Uint8Array | ((before: Buffer) => string | Uint8Array)
+  /** What it holds then, or what is made of the rest of the state directory. */
+  content?: string | Uint8Array | ((dir: string) => string | Promise<string>)
   /** Another file below the state directory, whose content it gets. */
   from?: string
   remove?: boolean

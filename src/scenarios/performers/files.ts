@@ -26,15 +26,15 @@ export async function changeFile(place: Place, path: string, change: FileChange)
     return
   }
   const before = await stat(file).catch(() => undefined)
-  const content = await contentOf(place, file, change)
+  const content = await contentOf(place, change)
   const mode = change.mode ?? (before ? before.mode & 0o7777 : 0o600)
   if (content !== undefined) await put(file, content, mode)
   else if (change.mode !== undefined) await chmod(file, mode)
 }
 
-async function contentOf({ mesh }: Place, file: string, { content, from }: FileChange) {
+async function contentOf({ mesh }: Place, { content, from }: FileChange) {
   if (from !== undefined) return readFile(inDir(mesh.layout, from))
-  return typeof content === 'function' ? content(await readFile(file)) : content
+  return typeof content === 'function' ? content(mesh.layout.dir) : content
 }
 
 export async function restoreFile({ mesh, originals }: Place, path: string): Promise<void> {
