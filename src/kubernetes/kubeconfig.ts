@@ -31,6 +31,16 @@ export interface Kubeconfig {
 
 type Fields = Record<string, unknown>
 
+/** The last few texts: the launcher reads each kubeconfig five times until every row is green, and parsing YAML is most of that. Never changed. */
+const parsed = new Map<string, Fields>()
+const mostParsed = 16
+
+function remember(text: string, config: Fields): Fields {
+  if (parsed.size >= mostParsed) parsed.delete(parsed.keys().next().value!)
+  parsed.set(text, config)
+  return config
+}
+
 /**
  * @param where a path, or the text of a kubeconfig with the folder that its relative paths start from
  * @param options.context instead of current-context
@@ -43,7 +53,7 @@ export function loadKubeconfig(
   const path = typeof where === 'string' ? where : undefined
   const text = typeof where === 'string' ? read(where) : where.text
   const folder = typeof where === 'string' ? dirname(where) : where.folder
-  const config = parse(text, path)
+  const config = parsed.get(text) ?? remember(text, parse(text, path))
   const clusters = named(config.clusters, 'cluster')
   const users = named(config.users, 'user')
   const contexts = named(config.contexts, 'context')

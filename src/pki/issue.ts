@@ -40,10 +40,15 @@ export async function issuePki(
 ): Promise<PkiFiles> {
   const now = clock.now()
   const files: PkiFiles = new Map()
-  const [keys, { issueCertificate, issueSelfSigned }] = await Promise.all([makeKeys(plan, kept), loadIssuers()])
+  // at once with the keys; not at all when every certificate is there
+  const anyMissing = [...plan.authorities, ...ownCertificates(plan), ...plan.kubeconfigs].some(
+    row => !kept.has(certificatePath(row)),
+  )
+  const [keys] = await Promise.all([makeKeys(plan, kept), anyMissing && loadIssuers()])
   const certificates = new Map<string, string>()
 
   const certify = async (row: Issuance, authority?: AuthoritySpec): Promise<string> => {
+    const { issueCertificate, issueSelfSigned } = await loadIssuers()
     const content = contentOf(row, certificates, now, authority)
     const key = keys.get(row.name)!
     if (row.issuer === 'self') {
@@ -74,8 +79,7 @@ export async function issuePki(
   const leaves = [...ownCertificates(plan), ...plan.kubeconfigs]
   await Promise.all(
     leaves.map(async row => {
-      const path = 'certificateFile' in row ? row.certificateFile : row.file
-      const existing = kept.get(path)
+      const existing = kept.get(certificatePath(row))
       if (existing === undefined) certificates.set(row.name, await certify(row))
       else if ('certificateFile' in row) certificates.set(row.name, existing)
     }),
@@ -129,6 +133,10 @@ export async function issuePki(
   return files
 }
 
+/** Where an entry's certificate is, on its own or in a kubeconfig. */
+const certificatePath = (row: { certificateFile: string } | { file: string }) =>
+  'certificateFile' in row ? row.certificateFile : row.file
+
 const bundleOf = (names: readonly string[], certificates: ReadonlyMap<string, string>) =>
   names.map(name => certificates.get(name)!).join('')
 
@@ -138,6 +146,7 @@ const notAfterOf = (certificate: string) => new X509Certificate(certificate).val
 async function makeKeys(plan: Plan, kept: ReadonlyMap<string, string>): Promise<Map<string, KeyObject>> {
   const keys = new Map<string, KeyObject>()
   const later: { name: string; sameKeyAs: string }[] = []
+  const lent = new Set([...plan.authorities, ...ownCertificates(plan), ...plan.kubeconfigs].map(row => row.sameKeyAs))
   const make = async (name: string, keyFile: string, row: { keyAlgorithm: Issuance['keyAlgorithm'] }) => {
     const existing = kept.get(keyFile)
     keys.set(name, existing === undefined ? await generateKey(row.keyAlgorithm) : createPrivateKey(existing))
@@ -155,7 +164,7 @@ async function makeKeys(plan: Plan, kept: ReadonlyMap<string, string>): Promise<
       const existing = kept.get(row.file)
       if (row.sameKeyAs) later.push({ name: row.name, sameKeyAs: row.sameKeyAs })
       else if (existing === undefined) keys.set(row.name, await generateKey(row.keyAlgorithm))
-      else {
+      else if (lent.has(row.name)) {
         const { elsewhere, clientKey } = readKubeconfigIdentity(existing, row.file)
         if (!elsewhere) keys.set(row.name, createPrivateKey(clientKey))
       }
