@@ -24,6 +24,7 @@ import { publishAuthentication, publishClusterInfo } from './bootstrap/config-ma
 import { publishKubernetesService } from './bootstrap/kubernetes-service.ts'
 import { wantedObjects } from './bootstrap/objects.ts'
 import { knownKeys, missingOf, writeMissing } from './bootstrap/write.ts'
+import { watchDefinitions } from './custom-resources/definitions.ts'
 import { awaitEtcd, connectEtcd } from './etcd-connection.ts'
 import { flags, type Values } from './flags.ts'
 import { createAuthentication } from './identity/authentication.ts'
@@ -63,7 +64,8 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
   const webhooks = createWebhooks({ store, context, namespaces, mutating, validating })
   const proxyIdentity = clientIdentity(values, context)
   const apis = watchApiServices(store, context, proxyIdentity)
-  const informers = [...authorization.informers, namespaces, mutating, validating, apis.informer]
+  const custom = watchDefinitions(store, context)
+  const informers = [...authorization.informers, namespaces, mutating, validating, apis.informer, custom.informer]
 
   const serviceRange = values['service-cluster-ip-range'][0] ?? '10.96.0.0/12'
   const addresses = serviceAddresses({ store, range: serviceRange, nodePorts: values['service-node-port-range'] })
@@ -143,6 +145,7 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
     server,
     serverAddress: () => joinHostPort(address().host, address().port),
     others: othersOf(() => apis.all()),
+    custom,
     elsewhere(request, reply) {
       const { info } = request
       if (info.resource === 'nodes' && info.subresource === 'proxy') return proxyToNode(request, reply, kubelets)

@@ -3,6 +3,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { quote } from '#kubernetes/go.ts'
 import type { SecureServer } from '#kubernetes/serving.ts'
 import { kubernetesVersion, platform } from '#kubernetes/version.ts'
+import type { CustomResources } from './custom-resources/definitions.ts'
+import { customDiscovery } from './custom-resources/discovery.ts'
 import { addDiscovery, discoveryOf, type OtherApis } from './discovery/routes.ts'
 import { handlerFor } from './dispatch.ts'
 import { addOpenApi } from './openapi/routes.ts'
@@ -22,27 +24,41 @@ export interface RouteOptions {
   server: SecureServer
   serverAddress: () => string
   others: OtherApis
+  custom: CustomResources
   elsewhere: Elsewhere
 }
 
 const empty = Buffer.alloc(0)
 
 export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
-  const { serverAddress, others } = options
-  addDiscovery(app, { serverAddress, others })
-  addOpenApi(app)
+  const { serverAddress, others, custom } = options
+  const discovery = customDiscovery(() => custom.all())
+  const documentOf = (path: string) => discoveryOf(path) ?? discovery.document(path)
+  addDiscovery(app, {
+    serverAddress,
+    others: {
+      aggregated: () => [...discovery.aggregated(), ...others.aggregated()],
+      groups: () => [...discovery.groups(), ...others.groups()],
+    },
+  })
+  addOpenApi(app, custom)
   app.get('/version', (_request, reply) =>
     reply
       .header('content-type', 'application/json')
       .send(Buffer.from(JSON.stringify({ ...kubernetesVersion, platform }, null, 2))),
   )
   app.get('/version/', (_request, reply) => reply.redirect('/version'))
-  const handler = (request: FastifyRequest, reply: FastifyReply) => serve(request, reply, options)
+  const handler = (request: FastifyRequest, reply: FastifyReply) => serve(request, reply, options, documentOf)
   for (const url of ['/api/*', '/apis/*'])
     app.route({ method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], url, handler })
 }
 
-async function serve(request: FastifyRequest, reply: FastifyReply, options: RouteOptions): Promise<unknown> {
+async function serve(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: RouteOptions,
+  discoveryOf: (path: string) => unknown,
+): Promise<unknown> {
   const { info } = request
   const proxied = options.elsewhere(request, reply)
   if (proxied) return proxied
@@ -51,7 +67,8 @@ async function serve(request: FastifyRequest, reply: FastifyReply, options: Rout
     if (!document) return reply.callNotFound()
     return reply.header('content-type', 'application/json').send(Buffer.from(`${JSON.stringify(document)}\n`))
   }
-  const definition = findResource(info.apiGroup, info.apiVersion, info.resource)
+  const { apiGroup, apiVersion, resource } = info
+  const definition = findResource(apiGroup, apiVersion, resource) ?? options.custom.find(apiGroup, apiVersion, resource)
   if (!definition) {
     const document = request.method === 'GET' && info.resource === '' ? discoveryOf(info.path) : undefined
     if (document)

@@ -15,7 +15,7 @@ const resourcesOf = (group: string, version: string) =>
 
 const responseKind = (group: string, version: string, kind: string) => ({ group, version, kind })
 
-function aggregatedResource(row: ResourceDefinition) {
+export function aggregatedResource(row: ResourceDefinition) {
   return {
     resource: row.resource,
     responseKind: responseKind(row.group, row.version, row.kind),
@@ -88,24 +88,28 @@ export function apiResourceList(group: string, version: string) {
     kind: 'APIResourceList',
     apiVersion: 'v1',
     groupVersion: apiVersionOf({ group, version }),
-    resources: rows.flatMap(row => [
-      {
-        name: row.resource,
-        singularName: row.singular,
-        namespaced: row.namespaced,
-        kind: row.kind,
-        verbs: row.verbs,
-        ...(row.shortNames.length > 0 ? { shortNames: row.shortNames } : {}),
-        ...(row.categories.length > 0 ? { categories: row.categories } : {}),
-      },
-      ...row.subresources.map(sub => ({
-        name: `${row.resource}/${sub.name}`,
-        singularName: '',
-        namespaced: row.namespaced,
-        ...(sub.group ? { group: sub.group, version: sub.version } : {}),
-        kind: sub.kind,
-        verbs: sub.verbs,
-      })),
-    ]),
+    resources: apiResources(rows),
   }
 }
+
+/** APIResources: each with its subresources behind it. */
+export const apiResources = (rows: readonly ResourceDefinition[]) =>
+  rows.flatMap(row => [
+    {
+      name: row.resource,
+      singularName: row.singular,
+      namespaced: row.namespaced,
+      kind: row.kind,
+      verbs: row.verbs,
+      ...(row.shortNames.length > 0 ? { shortNames: row.shortNames } : {}),
+      ...(row.categories.length > 0 ? { categories: row.categories } : {}),
+    },
+    ...row.subresources.map(sub => ({
+      name: `${row.resource}/${sub.name}`,
+      singularName: '',
+      namespaced: row.namespaced,
+      ...(sub.group ? { group: sub.group, version: sub.version } : {}),
+      kind: sub.kind,
+      verbs: sub.verbs,
+    })),
+  ])

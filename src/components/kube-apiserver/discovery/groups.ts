@@ -18,6 +18,7 @@ const priorities: Record<string, [group: number, version: number]> = {
   'certificates.k8s.io/v1': [17300, 15],
   'rbac.authorization.k8s.io/v1': [17000, 15],
   'admissionregistration.k8s.io/v1': [16700, 15],
+  'apiextensions.k8s.io/v1': [16700, 15],
   'coordination.k8s.io/v1': [16500, 15],
   'discovery.k8s.io/v1': [16200, 15],
   'apiregistration.k8s.io/v1': [20000, 1],

@@ -6,7 +6,7 @@ import { idOfKind } from '../schema/load.ts'
 import { pathsFor } from './paths.ts'
 import { schemasFor } from './schemas.ts'
 
-const info = { title: 'Kubernetes', version: kubernetesVersion.gitVersion }
+export const info = { title: 'Kubernetes', version: kubernetesVersion.gitVersion }
 
 function memo<K, V>(make: (key: K) => V): (key: K) => V {
   const made = new Map<K, V>()
@@ -49,13 +49,15 @@ const hash = createHash('sha512')
   .digest('hex')
   .toUpperCase()
 
-export const v3Index = () => ({
-  paths: Object.fromEntries(
-    groupVersions.map(({ group, version }) => {
+/** @param more paths of custom resources, whose documents are others with each generation */
+export const v3Index = (more: readonly string[], generation: number) => ({
+  paths: Object.fromEntries([
+    ...groupVersions.map(({ group, version }) => {
       const path = pathOf(group, version)
       return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }]
     }),
-  ),
+    ...more.map(path => [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}${generation}` }]),
+  ]),
 })
 
 export interface SwaggerDocument {

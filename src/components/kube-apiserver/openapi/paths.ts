@@ -41,10 +41,21 @@ const patchTypes = [
   'application/apply-patch+yaml',
 ]
 
-function operation(row: ResourceDefinition, method: string, action: string, dialect: Dialect): Record<string, unknown> {
+/** A kind of the API's own schema. */
+function schemaName(row: ResourceDefinition): string {
+  return openApiName(idOfKind(row) ?? 'meta.v1.Status')
+}
+
+interface Operation {
+  method: string
+  action: string
+  dialect: Dialect
+  nameOf: (row: ResourceDefinition) => string
+}
+
+function operation(row: ResourceDefinition, { method, action, dialect, nameOf }: Operation): Record<string, unknown> {
   const kind = gvk([row.group, row.version, row.kind])
-  const id = idOfKind(row)
-  const name = openApiName(action === 'list' ? `${id}List` : (id ?? 'meta.v1.Status'))
+  const name = action === 'list' ? `${nameOf(row)}List` : nameOf(row)
   const ref = { $ref: `#/${dialect === 'v2' ? 'definitions' : 'components/schemas'}/${name}` }
   const ok =
     dialect === 'v2'
@@ -88,18 +99,29 @@ const verbs: [verb: string, method: string, item: boolean][] = [
   ['delete', 'delete', true],
 ]
 
-export function pathsFor(group: string, version: string, dialect: Dialect): Record<string, Record<string, unknown>> {
-  const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
+export const pathsFor = (group: string, version: string, dialect: Dialect): Record<string, Record<string, unknown>> =>
+  pathsOf(
+    resourceTable.filter(row => row.group === group && row.version === version),
+    dialect,
+  )
+
+/** @param nameOf the schema of a row's kind */
+export function pathsOf(
+  rows: readonly ResourceDefinition[],
+  dialect: Dialect,
+  nameOf: (row: ResourceDefinition) => string = schemaName,
+): Record<string, Record<string, unknown>> {
   const paths: Record<string, Record<string, unknown>> = {}
-  for (const row of resourceTable) {
-    if (row.group !== group || row.version !== version) continue
+  for (const row of rows) {
+    const { group, version } = row
+    const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
     const collection = `${root}/${row.namespaced ? 'namespaces/{namespace}/' : ''}${row.resource}`
     for (const [verb, method, item] of verbs) {
       if (!row.verbs.includes(verb as ResourceDefinition['verbs'][number])) continue
       const path = item ? `${collection}/{name}` : collection
       const action = verb === 'create' ? 'post' : verb === 'update' ? 'put' : verb
       const operations = paths[path] ?? {}
-      operations[method] = operation(row, method, action, dialect)
+      operations[method] = operation(row, { method, action, dialect, nameOf })
       paths[path] = operations
     }
   }

@@ -12,6 +12,7 @@ const prefixes: [string, string][] = [
   ['resource.', 'io.k8s.apimachinery.pkg.api.resource.'],
   ['runtime.', 'io.k8s.apimachinery.pkg.runtime.'],
   ['apiregistration.', 'io.k8s.kube-aggregator.pkg.apis.apiregistration.'],
+  ['apiextensions.', 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.'],
 ]
 
 /** `core.v1.Pod` → `io.k8s.api.core.v1.Pod`. */

@@ -5,7 +5,7 @@ import type { Unstructured } from '#kubernetes/types.ts'
 import { apiVersionOf, type ResourceDefinition } from '../resources/types.ts'
 import { idOfKind } from '../schema/load.ts'
 import { FieldSet, pathText } from './field-set.ts'
-import { difference, equal, fieldSetOf, partsOf, type Shape, structOf } from './structure.ts'
+import { deduced, difference, equal, fieldSetOf, partsOf, type Shape, structOf } from './structure.ts'
 import { merge, prune } from './structured-merge.ts'
 
 export interface ManagedFieldsEntry {
@@ -50,7 +50,7 @@ const entriesOf = (object: Unstructured | undefined) => (object?.metadata.manage
 
 const shapeFor = (definition: ResourceDefinition): Shape => {
   const id = idOfKind(definition)
-  return id ? structOf(id) : { kind: 'map', type: 'string' }
+  return id ? structOf(id) : deduced
 }
 
 const write = (object: Unstructured, entries: ManagedFieldsEntry[]) => {

@@ -11,7 +11,10 @@ type Shape =
   | { kind: 'map'; type: string }
   | { kind: 'list'; keys: readonly string[]; type: string }
   | { kind: 'set' }
+  /** A custom resource's: objects are divided, lists are not. */
+  | { kind: 'deduced' }
 
+export const deduced: Shape = { kind: 'deduced' }
 const whole: Shape = { kind: 'whole' }
 
 export function shapeOf(field: FlatField): Shape {
@@ -54,6 +57,8 @@ export function partsOf(value: unknown, shape: Shape): Map<string, { value: unkn
   } else if (shape.kind === 'map' && isMap(value)) {
     for (const [name, inner] of Object.entries(value))
       parts.set(`f:${name}`, { value: inner, shape: typeShape(shape.type) })
+  } else if (shape.kind === 'deduced' && isMap(value)) {
+    for (const [name, inner] of Object.entries(value)) parts.set(`f:${name}`, { value: inner, shape: deduced })
   } else if (shape.kind === 'list' && Array.isArray(value)) {
     for (const item of value) parts.set(keyStep(item, shape.keys), { value: item, shape: typeShape(shape.type) })
   } else if (shape.kind === 'set' && Array.isArray(value)) {
@@ -64,7 +69,8 @@ export function partsOf(value: unknown, shape: Shape): Map<string, { value: unkn
 
 /** Is the value divided: an empty map, or what is no object at all, is a field by itself. */
 const divides = (value: unknown, shape: Shape) =>
-  shape.kind !== 'whole' && (Array.isArray(value) ? value.length > 0 : isMap(value) && Object.keys(value).length > 0)
+  shape.kind !== 'whole' &&
+  (Array.isArray(value) ? value.length > 0 && shape.kind !== 'deduced' : isMap(value) && Object.keys(value).length > 0)
 
 /** Every field that the value sets. */
 export function fieldSetOf(value: unknown, shape: Shape): FieldSet {

@@ -8,7 +8,7 @@ const isMap = (value: unknown): value is Fields => value !== null && typeof valu
 
 export function merge(live: unknown, applied: unknown, shape: Shape): unknown {
   if (live === undefined || live === null || shape.kind === 'whole') return applied
-  if (shape.kind === 'struct' || shape.kind === 'map') {
+  if (shape.kind === 'struct' || shape.kind === 'map' || shape.kind === 'deduced') {
     if (!isMap(live) || !isMap(applied)) return applied
     const result: Fields = { ...live }
     for (const [step, part] of partsOf(applied, shape)) {

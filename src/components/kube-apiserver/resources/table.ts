@@ -1,6 +1,7 @@
 /** Every resource that the stand-in serves. Order inside a group is that of discovery. */
 import { columnsOf } from '../columns/index.ts'
 import { text } from '../columns/values.ts'
+import { customResourceDefinitions } from '../custom-resources/strategy.ts'
 import { coreEventFields, eventsV1Conversion } from './events.ts'
 import { apps } from './strategies/apps.ts'
 import { certificateSigningRequests } from './strategies/certificates.ts'
@@ -176,6 +177,19 @@ const rows: ResourceDefinition[] = [
       },
     ] satisfies Row[]
   ).map(define('admissionregistration.k8s.io', 'v1')),
+  define(
+    'apiextensions.k8s.io',
+    'v1',
+  )({
+    kind: 'CustomResourceDefinition',
+    resource: 'customresourcedefinitions',
+    cluster: true,
+    short: ['crd', 'crds'],
+    categories: ['api-extensions'],
+    sub: [status('CustomResourceDefinition')],
+    registry: 'apiextensions.k8s.io/customresourcedefinitions',
+    strategy: customResourceDefinitions,
+  }),
   define(
     'apiregistration.k8s.io',
     'v1',

@@ -7,7 +7,7 @@ export type Cell = string | number | boolean | null | undefined
 /** A column of `kubectl get`. `wide` ones are shown with `-o wide` only. */
 export interface Column {
   name: string
-  type?: 'string' | 'integer' | 'number' | 'boolean'
+  type?: 'string' | 'integer' | 'number' | 'boolean' | 'date'
   format?: string
   description?: string
   wide?: true
@@ -74,6 +74,8 @@ export interface ResourceDefinition {
     toStored: (object: Unstructured) => Unstructured
     fromStored: (object: Unstructured) => Unstructured
   }
+  /** Takes unknown fields out of an object and returns their paths; left out: by the API's own schema. */
+  conform?: (object: Unstructured) => string[]
   /** Objects live this long (events). */
   ttlSeconds?: number
   /** Not in etcd: made when asked for (componentstatuses), or only created and answered (reviews). */

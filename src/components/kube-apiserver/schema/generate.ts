@@ -8,6 +8,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { aggregator } from './aggregator.ts'
+import { apiextensions } from './apiextensions.ts'
 import type { FieldSchema, Schema, TypeSchema } from './types.ts'
 
 /** Short name of each package, its folder, and the kinds to begin with; what they refer to comes along. */
@@ -173,7 +174,7 @@ export function generate(root: string): Schema {
     const go = join(root, folder, 'types.go')
     if (existsSync(go)) readGo(readFileSync(go, 'utf8'), id, all)
   }
-  Object.assign(all, aggregator)
+  Object.assign(all, aggregator, apiextensions)
   const wanted = [
     ...packages.flatMap(({ id, kinds }) =>
       kinds
@@ -182,6 +183,7 @@ export function generate(root: string): Schema {
         .map(kind => `${id}.${kind}`),
     ),
     ...Object.keys(aggregator),
+    ...Object.keys(apiextensions),
   ]
   const kept: Schema = {}
   const take = (id: string) => {
@@ -199,7 +201,7 @@ export function generate(root: string): Schema {
     const at = id.lastIndexOf('.')
     const pkg = id.slice(0, at)
     const metadata = type.f.metadata?.t
-    if (metadata === 'meta.v1.ObjectMeta' && wanted.includes(id) && pkg !== 'apiregistration.v1')
+    if (metadata === 'meta.v1.ObjectMeta' && wanted.includes(id) && !type.g)
       type.g = [groupOf[pkg] ?? '', 'v1', id.slice(at + 1)]
   }
   return Object.fromEntries(Object.entries(kept).sort(([a], [b]) => (a < b ? -1 : 1)))

@@ -10,6 +10,8 @@ export interface Expected {
   kind: string
   group: string
   version: string
+  /** Of a custom resource. */
+  conform?: (object: Unstructured) => string[]
 }
 
 /** Media type without parameters; JSON when none is given. */
@@ -45,11 +47,17 @@ export async function readBody(
       `${kind} in version ${JSON.stringify(version.split('/').at(-1))} cannot be handled as a ${expected.kind}: no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(version)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
     )
   }
-  // The schema is large: it is loaded by the first body, and not at start.
-  const { conform } = await import('../schema/conform.ts')
-  unknown.push(...conform(found, expected))
+  unknown.push(...(await conformTo(found, expected)))
   const { kind: _, apiVersion: __, metadata = {}, ...rest } = found
   return { kind: expected.kind, apiVersion, metadata, ...rest }
+}
+
+/** @returns the paths of unknown fields, which are gone from the object now */
+export async function conformTo(object: Unstructured, expected: Expected): Promise<string[]> {
+  if (expected.conform) return expected.conform(object)
+  // The schema is large: it is loaded by the first body, and not at start.
+  const { conform } = await import('../schema/conform.ts')
+  return conform(object, expected)
 }
 
 async function parseBody(body: Buffer, contentType: string, expected: Expected): Promise<unknown> {

@@ -1,7 +1,7 @@
 /** `?fieldValidation=`: what becomes of fields that a kind does not have: refused (Strict), warned about (Warn), dropped silently (Ignore). */
 import { badRequest } from '#kubernetes/status.ts'
 import type { Unstructured } from '#kubernetes/types.ts'
-import { readBody } from './body.ts'
+import { conformTo, readBody } from './body.ts'
 import type { ApiRequest } from './types.ts'
 
 /** @throws StatusError 400 */
@@ -26,7 +26,6 @@ export async function readObject(request: ApiRequest): Promise<Unstructured> {
 
 /** What a patch has made of an object. Changes it. @throws StatusError 400 */
 export async function checkFields(object: Unstructured, request: ApiRequest): Promise<void> {
-  const { conform } = await import('../schema/conform.ts')
-  report(conform(object, request.definition), request)
+  report(await conformTo(object, request.definition), request)
   object.metadata ??= {}
 }

@@ -37,6 +37,8 @@ export async function patcherFor(request: ApiRequest): Promise<Patcher> {
       const { applyStrategicPatch } = await import('../patch/strategic.ts')
       const patch = parsed(request.body)
       const { definition, info } = request
+      // customresource_handler.go: nothing says how its lists are merged
+      if (definition.conform) throw unsupportedMediaType(patchTypes.filter(each => each !== type).slice(0, 3))
       const kind = info.subresource === 'scale' ? { group: 'autoscaling', version: 'v1', kind: 'Scale' } : definition
       return async object => applyStrategicPatch(object, patch, kind)
     }
