@@ -1,5 +1,5 @@
 /** `trustplane --help`, made from the tables. */
-import { componentNames } from '#components/component.ts'
+import { programNames } from '#components/component.ts'
 import { commands } from './commands.ts'
 
 export function rootHelp(): string {
@@ -21,7 +21,7 @@ Usage:
 ${sections.join('\n\n')}
 
 Components, each with its original's flags:
-  ${componentNames.join(', ')}
+  ${programNames.join(', ')}
 
 Examples:
   # Start everything, look at every connection; Ctrl-C stops it

@@ -1,10 +1,10 @@
 /** The command line's way in: finds the command or component, and is the only place that prints an error and decides the exit status. */
-import { type ComponentName, componentNames } from '#components/component.ts'
+import { type ProgramName, programNames } from '#components/component.ts'
 import { exitCodes, nearest, TrustplaneError } from '#errors.ts'
 import { commands } from './commands.ts'
 import { type Io, processIo } from './io.ts'
 
-const isComponent = (name: string): name is ComponentName => (componentNames as readonly string[]).includes(name)
+const isComponent = (name: string): name is ProgramName => (programNames as readonly string[]).includes(name)
 
 /** Runs `trustplane …argv` and resolves with its exit status. */
 export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {
@@ -28,7 +28,7 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
 async function runCommand(name: string, argv: readonly string[], io: Io): Promise<number> {
   const entry = commands.find(command => command.name === name)
   if (!entry) {
-    const known = nearest(name, [...commands.map(command => command.name), ...componentNames])
+    const known = nearest(name, [...commands.map(command => command.name), ...programNames])
     throw new TrustplaneError('TP_NAME_UNKNOWN', `unknown command ${JSON.stringify(name)}`, {
       fix: known ? `did you mean \`trustplane ${known}\`?` : 'see `trustplane --help`',
     })

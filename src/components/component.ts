@@ -16,6 +16,10 @@ export const componentNames = [
 ] as const
 export type ComponentName = (typeof componentNames)[number]
 
+/** What `trustplane NAME` runs: a mesh's components, and what is started beside a mesh. */
+export const programNames = [...componentNames, 'hollow-node'] as const
+export type ProgramName = (typeof programNames)[number]
+
 /** What a component is given by whoever starts it (a process of its own, or a test that runs several in one). */
 export interface ComponentContext {
   clock: Clock
@@ -36,7 +40,7 @@ export interface RunningComponent {
 }
 
 export interface Component {
-  name: ComponentName
+  name: ProgramName
   /** One line for --help. */
   summary: string
   flags: readonly FlagSpec[]

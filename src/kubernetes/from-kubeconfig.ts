@@ -28,6 +28,8 @@ interface Common {
   /** Default: client-go's for `component`. */
   userAgent?: string
   metrics?: Metrics
+  /** So many requests at once, besides watches, each over a connection of its own; default 8. */
+  requestsAtOnce?: number
 }
 
 export interface ClientOptions extends Common {
@@ -88,7 +90,7 @@ export function createClient(options: ClientOptions | DialedClientOptions): Clie
 function clientOver(
   dialer: Dialer,
   server: string,
-  { component, userAgent: agent, metrics }: Common,
+  { component, userAgent: agent, metrics, requestsAtOnce }: Common,
   more: Pick<ClientOverOptions, 'token' | 'headers' | 'onClose'>,
 ): Client {
   return createClientOver({
@@ -96,6 +98,7 @@ function clientOver(
     server,
     userAgent: agent ?? userAgent(component),
     onAnswer: recordAnswer,
+    ...(requestsAtOnce === undefined ? {} : { requestsAtOnce }),
     closeConnections: () => dialer.closeConnections(),
     ...(metrics
       ? {

@@ -23,6 +23,8 @@ export interface TransportOptions {
   onAnswer?: (socket: TLSSocket, answer: Answer) => void
   /** Most connections at once; default: as many as are needed. */
   connections?: number
+  /** So many requests at once, besides streams; default 8. */
+  requestsAtOnce?: number
 }
 
 interface TransportRequest {
@@ -68,7 +70,7 @@ const idleMs = 90_000
  * So many requests at once, besides streams: a burst (a hundred pods to create) must not open a hundred connections, each with its
  * handshake. client-go sends them over one HTTP/2 connection, at 20 to 50 a second.
  */
-const requestsAtOnce = 8
+const usualRequestsAtOnce = 8
 
 /** Runs what it is given, `limit` at a time. */
 function atMost(limit: number): <T>(action: () => Promise<T>) => Promise<T> {
@@ -87,7 +89,8 @@ function atMost(limit: number): <T>(action: () => Promise<T>) => Promise<T> {
   }
 }
 
-export function createTransport({ dialer, server, onAnswer, connections }: TransportOptions): Transport {
+export function createTransport(options: TransportOptions): Transport {
+  const { dialer, server, onAnswer, connections, requestsAtOnce = usualRequestsAtOnce } = options
   const url = new URL(server)
   const base = url.pathname.replace(/\/$/, '')
   const target = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 443) }

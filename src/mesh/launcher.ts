@@ -40,6 +40,8 @@ export interface MeshOptions {
   voice?: Voice
   /** More flags, by component: the last one counts, and `{dir}` is the state directory. */
   flags?: Record<string, readonly string[]>
+  /** Node's own flags for the processes; default: what keeps them small. For many nodes `[]` costs a third less CPU. */
+  execArgv?: readonly string[]
   /** How long to wait for a component before going on without it; default 10 s. */
   settleMs?: number
   /** Aborted: stop starting, and leave nothing behind. */
@@ -94,7 +96,12 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       const launch = () => {
         // a scenario may have put the clocks forward since
         const env = environment(dir, state.clockOffsetMs + (clockOffsets[place.component] ?? 0), voice)
-        const how = { component: place.component, logFile, env }
+        const how = {
+          component: place.component,
+          logFile,
+          env,
+          ...(options.execArgv ? { execArgv: options.execArgv } : {}),
+        }
         if (place.component === 'etcd' && options.etcdBinary) return forkProgram(options.etcdBinary, how)
         return runInline ? runInline(how) : forkComponent(how)
       }

@@ -36,6 +36,8 @@ export interface ProcessOptions {
   logFile: string
   /** Our own settings, which its original's command line has no place for. */
   env: Record<string, string>
+  /** For Node; default: what keeps a component small. */
+  execArgv?: readonly string[]
 }
 
 const fromSources = import.meta.url.endsWith('.ts')
@@ -73,7 +75,7 @@ export function forkComponent(options: ProcessOptions): Running {
       TRUSTPLANE_WAIT: '1',
       ...options.env,
     },
-    execArgv: smallFootprint,
+    execArgv: [...(options.execArgv ?? smallFootprint)],
     stdio: ['ignore', log, log, 'ipc'],
     serialization: 'json',
     // a session of its own: Ctrl-C is the launcher's to handle, the children see the channel close

@@ -18,7 +18,13 @@ import type { Settings } from '../configuration.ts'
 import { CertificateManager } from './manager.ts'
 import { CertificateStore } from './store.ts'
 
-const names = { component: 'kubelet', from: 'kubelet', to: 'kube-apiserver' }
+const names = {
+  component: 'kubelet',
+  from: 'kubelet',
+  to: 'kube-apiserver',
+  // client-go has one HTTP/2 connection for everything; a handshake costs more than waiting for one's turn
+  requestsAtOnce: 1,
+}
 
 export interface KubeletClient {
   client: Client
