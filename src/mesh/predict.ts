@@ -2,13 +2,16 @@
  * What will happen on every row, from the files alone: no private key is needed, nothing is dialled. What is observed must agree;
  * where it does not, one of the two has a bug.
  */
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { loadKubeconfig, type Source } from '#kubernetes/kubeconfig.ts'
 import type { End, Layer, Outcome } from '#tls/types.ts'
+import { parseRevocationList, revocation } from '#x509/crl.ts'
+import { readKeyPair } from '#x509/key-pair.ts'
 import type { Reason } from '#x509/reasons.ts'
 import type { Usage, Verdict, Voice } from '#x509/types.ts'
 import { verify } from '#x509/verify.ts'
+import { handshakeKeyError } from '#x509/words.ts'
 import { type Connection, connections, type Decided } from './connections.ts'
 import { addressOf, fileOf, isKubeconfig, type Layout, shownPair } from './layout.ts'
 import { addedFlag, clientTls, isWithheld, serverTls } from './settings.ts'
@@ -53,6 +56,7 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
   const shown = row.clientCertificate && !isWithheld(layout, row.clientCertificate) ? row.clientCertificate : undefined
   const broken = unusable(layout, row.serverCertificate) ?? (shown && unusable(layout, shown))
   if (broken) return { from, to, outcome: 'unreachable', ...broken }
+  const { voice = 'go1.24' } = options
   const judge = (end: End, chain: string, trust: Decided, usage: Usage, name?: string): Verdict =>
     verify({
       chain,
@@ -60,7 +64,7 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
       usage,
       ...(name === undefined ? {} : { name }),
       now: timeOf(end === 'client' ? from : to, options),
-      ...(options.voice ? { voice: options.voice } : {}),
+      voice,
     })
   const refused = (refusedBy: End, layer: Layer, verdict: { reason: Reason; message: string }): Prediction => ({
     from,
@@ -78,6 +82,8 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
     const name = row.serverName ?? addressOf(layout, row.port).host
     const verdict = judge('client', certificatePem(layout, row.serverCertificate), row.clientTrust, 'serverAuth', name)
     if (verdict.verdict === 'reject') return refused('client', 'tls', verdict)
+    const weak = handshakeKeyError(verdict.chains[0]![0]!, { end: 'client', voice })
+    if (weak) return refused('client', 'tls', { reason: 'weak-key', message: weak })
   }
   if (!row.serverTrust || !row.clientCertificate) return { from, to, outcome: 'ok' }
   if (!shown) return { from, to, ...unnamed(layout, row) }
@@ -90,7 +96,13 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
     // what Go cannot parse ends the handshake even where a bad certificate would not
     return refused('server', row.refusal === 'tls' || verdict.parsing ? 'tls' : 'authentication', verdict)
   }
-  const leaf = verdict.chains[0]![0]!.subject
+  const [certificate] = verdict.chains[0]!
+  const weak = handshakeKeyError(certificate!, { end: 'server', voice })
+  if (weak) return refused('server', 'tls', { reason: 'weak-key', message: weak })
+  const list = row.refusal === 'tls' ? addedFlag(layout, 'etcd', listFlag(row)) : undefined
+  const revoked = list ? revocation([certificate!], [parseRevocationList(readFileSync(list))]) : undefined
+  if (revoked?.verdict === 'reject') return refused('server', 'tls', revoked)
+  const leaf = certificate!.subject
   const proxies =
     addedFlag(layout, to, 'requestheader-allowed-names')?.split(',').filter(Boolean) ??
     layout.plan.cluster.requestheaderAllowedNames
@@ -108,6 +120,8 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
   }
   return { from, to, outcome: 'ok' }
 }
+
+const listFlag = ({ to }: Connection) => (to === 'etcd-peer' ? 'peer-crl-file' : 'client-crl-file')
 
 /** What ends a handshake before any certificate is looked at: no version, no suite in common. The server says so. */
 function handshakeRefusal(layout: Layout, row: Connection): { reason: Reason; message: string } | undefined {
@@ -159,14 +173,13 @@ const timeOf = (component: string, { now, clockOffsets = {} }: PredictOptions): 
 /** Why its owner cannot even start with this certificate, or undefined. A key that is not there is not missed. */
 function unusable(layout: Layout, decided: Decided): { reason: Reason; message: string } | undefined {
   try {
-    const certificate = new X509Certificate(certificatePem(layout, decided))
+    const certificate = certificatePem(layout, decided)
     const key = keyPem(layout, decided)
-    if (key === undefined || certificate.checkPrivateKey(createPrivateKey(key))) return undefined
-    return { reason: 'key-mismatch', message: 'tls: private key does not match public key' }
+    if (key !== undefined) readKeyPair(certificate, key)
+    return undefined
   } catch (error) {
-    // OpenSSL cannot read all that Go reads: the verifier has the last word on what is there
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return undefined
-    return { reason: 'unreachable', message: (error as Error).message }
+    const { message } = error as Error
+    return { reason: /does not match public key/.test(message) ? 'key-mismatch' : 'unreachable', message }
   }
 }
 
