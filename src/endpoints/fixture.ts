@@ -1,4 +1,5 @@
 /** Certificates with one defect, made now: nobody's suite breaks on the day when a committed certificate runs out. */
+import { parseDuration } from '#clock.ts'
 import { nearest, TrustplaneError } from '#errors.ts'
 import { type CertificateDefect, type CertificateDefectName, certificateDefects } from './defects.ts'
 import { type Authority, createWorkshop, makeAuthority } from './workshop.ts'
@@ -75,6 +76,47 @@ export async function certificateFixture(
     ca: made.ca ?? trusted.cert,
     ...(made.crl ? { crl: made.crl } : {}),
   }
+}
+
+export interface IssueOptions {
+  authority: Authority
+  commonName: string
+  /** Groups, for a client of Kubernetes. */
+  organizations?: readonly string[]
+  /** DNS names and IPs; none by default. */
+  hosts?: readonly string[]
+  /** Default both. */
+  usages?: readonly ('serverAuth' | 'clientAuth')[]
+  /** How long it lasts from now on: `90s`, `365d` (default). */
+  validity?: string
+}
+
+/** PEM. */
+export interface IssuedCertificate {
+  cert: string
+  key: string
+  ca: string
+}
+
+/**
+ * An ordinary certificate, by an authority of `createAuthority`.
+ * @example
+ * const authority = await createAuthority()
+ * const { cert, key } = await issue({ authority, commonName: 'jane', organizations: ['dev'], usages: ['clientAuth'] })
+ * @throws TrustplaneError TP_FLAG_INVALID for a validity that is none
+ */
+export async function issue(options: IssueOptions): Promise<IssuedCertificate> {
+  const { authority, commonName, organizations = [], hosts = [], usages, validity = '365d' } = options
+  const notAfter = new Date(Date.now() + parseDuration(validity))
+  const workshop = createWorkshop({
+    side: 'server',
+    hosts,
+    trusted: authority,
+    subject: { commonName, organizations },
+    now: new Date(),
+  })
+  const { cert, key } = await workshop.issue({ notAfter, ...(usages ? { extKeyUsages: usages } : {}) })
+  return { cert, key, ca: authority.cert }
 }
 
 const rows: readonly CertificateDefect[] = certificateDefects

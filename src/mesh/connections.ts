@@ -85,7 +85,7 @@ const byKubeconfig = (component: string, kubeconfig: string) => ({
 
 const monitoring = { name: 'monitoring', flag: 'monitoring --cert' }
 
-export const connections: readonly Connection[] = [
+const table = [
   {
     from: 'kubectl',
     ...toApiserver,
@@ -266,7 +266,15 @@ export const connections: readonly Connection[] = [
     notice: '`kubectl top` and dashboards show nothing for the node',
     request: { method: 'GET', path: '/metrics' },
   },
-]
+] as const satisfies readonly Connection[]
+
+export const connections: readonly Connection[] = table
+
+type Row = (typeof table)[number]
+/** Who dials. */
+export type Dialling = Row['from']
+/** Whom it dials. */
+export type DialledBy<From extends Dialling> = Extract<Row, { from: From }>['to']
 
 /** `kube-apiserver -> etcd`: how scenarios, commands and errors name a row. */
 export const connectionName = (connection: { from: string; to: string }): string =>

@@ -1,15 +1,16 @@
 /** A mesh that runs: its components, what is known of its connections, and how to stop it. `startMesh` makes one. */
 import { EventEmitter } from 'node:events'
 import { rm } from 'node:fs/promises'
-import { messageOf, TrustplaneError } from '#errors.ts'
+import { messageOf, nearest, TrustplaneError } from '#errors.ts'
 import type { Voice } from '#x509/types.ts'
 import { bootstrap } from './bootstrap-client.ts'
-import { connections, findConnection } from './connections.ts'
+import { connectionNames, connections, type DialledBy, type Dialling, findConnection } from './connections.ts'
 import { inDir, type Layout } from './layout.ts'
 import { type Member, stopInOrder } from './member.ts'
 import { ownersOf } from './owners.ts'
 import { type Prediction, predict } from './predict.ts'
 import { type ProbeOptions, type ProbeResult, probe } from './probe.ts'
+import type { CertificateName, Rotation } from './rotate.ts'
 import { type MeshState, removeState, writeState } from './state.ts'
 import { type ConnectionStatus, readStatus } from './status.ts'
 
@@ -99,8 +100,32 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
     return readStatus(this.dir, { since: this.#state.startedAt, ownerOf: ownersOf(this.layout) })
   }
 
-  connection(from: string, to: string): ConnectionStatus | undefined {
-    return this.status().find(row => row.from === from && row.to === to)
+  /**
+   * What both ends of one row last saw.
+   * @example
+   * const { outcome, refusedBy, reason } = mesh.connection('kube-apiserver', 'etcd')
+   * @throws TrustplaneError TP_NAME_UNKNOWN, with the nearest row
+   */
+  connection<From extends Dialling>(from: From, to: DialledBy<From>): ConnectionStatus {
+    const found = this.status().find(row => row.from === from && row.to === to)
+    if (found) return found
+    const near = nearest(`${from} -> ${to}`, connectionNames)
+    throw new TrustplaneError('TP_NAME_UNKNOWN', `there is no connection ${JSON.stringify(`${from} -> ${to}`)}`, {
+      fix: near ? `did you mean ${near}?` : `known: ${connectionNames.join(', ')}`,
+    })
+  }
+
+  /**
+   * Issues certificates (or kubeconfigs) anew, with new keys and by the same authority, and starts again what does not read them by
+   * itself: when it resolves, every component shows the new ones.
+   * @example
+   * await mesh.rotate('apiserver')
+   * await mesh.rotate(['scheduler.conf', 'apiserver-etcd-client'])
+   * @throws TrustplaneError TP_NAME_UNKNOWN (nothing is issued then), TP_TIMEOUT
+   */
+  async rotate(names: CertificateName | readonly CertificateName[]): Promise<Rotation> {
+    const { rotateLeaves } = await import('./rotate.ts')
+    return rotateLeaves(this, [names].flat())
   }
 
   /** What the files say will happen, now. */
