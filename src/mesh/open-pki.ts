@@ -12,8 +12,9 @@ import { loadKubeconfig } from '#kubernetes/kubeconfig.ts'
 import { issuePki } from '#pki/issue.ts'
 import { loadPlan } from '#pki/plan.ts'
 import { planRecord, recordedPlan } from '#pki/plan-record.ts'
+import { hasManifests } from '#pki/static-pods.ts'
 import { type Layout, nodesOf } from './layout.ts'
-import { hasManifests, planByManifests } from './manifests.ts'
+import { planByManifests } from './manifests.ts'
 import { defaultPorts } from './ports.ts'
 
 export interface OpenPki extends AsyncDisposable {

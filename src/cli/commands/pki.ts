@@ -5,6 +5,7 @@ import type { Io } from '../io.ts'
 import { buildCheckExpiration } from './pki/check-expiration.ts'
 import { buildGenerateCsr } from './pki/generate-csr.ts'
 import { buildInit } from './pki/init.ts'
+import { buildLint } from './pki/lint.ts'
 import { buildRenew } from './pki/renew.ts'
 import { buildTimeline } from './pki/timeline.ts'
 
@@ -17,11 +18,13 @@ export function build(io?: Io): Command {
       { does: "kubeadm's PKI, in .trustplane", line: 'trustplane pki init' },
       { does: 'When does what expire?', line: 'trustplane pki check-expiration' },
       { does: 'New certificates for everything', line: 'trustplane pki renew all' },
+      { does: 'What is unwise in it?', line: 'trustplane pki lint' },
     ],
   })
     .addCommand(buildInit(io))
     .addCommand(buildCheckExpiration(io))
     .addCommand(buildRenew(io))
+    .addCommand(buildLint(io))
     .addCommand(buildGenerateCsr(io))
     .addCommand(buildTimeline(io))
 }
