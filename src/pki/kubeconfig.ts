@@ -120,6 +120,11 @@ export function withClientCertificate(text: string, clientCertificate: string, c
   })
 }
 
+/** The same kubeconfig with another `certificate-authority-data`: what renewal leaves alone, and a CA rotation must change. */
+export function withCertificateAuthority(text: string, certificateAuthority: string): string {
+  return withFields(text, 'cluster', { 'certificate-authority-data': base64(certificateAuthority) })
+}
+
 function withFields(text: string, kind: 'cluster' | 'user', fields: Record<string, string>): string {
   const document = parseDocument(text)
   const config = document.toJS() as KubeconfigDocument

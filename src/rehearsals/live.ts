@@ -1,0 +1,206 @@
+/** What an action does to a mesh that runs: files are written whole, components restarted, re-reads and objects awaited. */
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { offsetClock } from '#clock.ts'
+import { TrustplaneError } from '#errors.ts'
+import { type Client, createClientOver } from '#kubernetes/client.ts'
+import { silentLog } from '#log.ts'
+import { argvOf } from '#mesh/argv.ts'
+import { bootstrap } from '#mesh/bootstrap-client.ts'
+import { identityOf, rootsOf } from '#mesh/credentials.ts'
+import { addressOf, bundleFile, pairOf } from '#mesh/layout.ts'
+import type { Mesh } from '#mesh/mesh.ts'
+import { writeTogether } from '#pki/atomic-write.ts'
+import { withLock } from '#pki/lock.ts'
+import { type TrustSlot, trustSlotNames } from '#pki/trust-slots.ts'
+import type { PkiFiles } from '#pki/types.ts'
+import { sameBlock } from './bundles.ts'
+import type { Loaded } from './loaded.ts'
+import { rereadOf } from './rereads.ts'
+import { readIfThere } from './store.ts'
+import type { Traffic } from './traffic.ts'
+import type { Action } from './types.ts'
+
+/** The apiserver's controllers poll every minute where fsnotify fails; past that nobody has read it. */
+const rereadMs = 65_000
+const settleMs = 15_000
+
+export interface Stage {
+  mesh: Mesh
+  loaded: Loaded
+  traffic: Traffic
+  /** Files that were written and that a component watches: name → how long its log was then. */
+  unread: Map<string, number>
+  signal?: AbortSignal
+}
+
+/** What came of an action besides its files. */
+export async function performLive(stage: Stage, { name, targets }: Action): Promise<void> {
+  switch (name) {
+    case 'restart':
+      // in the order given: two at once would be two that are missing
+      for (const component of targets) await restart(stage, component)
+      break
+    case 'await-reread':
+      await Promise.all(targets.map(target => awaitReread(stage, target)))
+      break
+    case 'apply-ca-bundle':
+      await applyObjects(stage)
+      for (const slot of targets) stage.loaded.applied(slot)
+      break
+    case 'await-root-ca':
+      for (const slot of targets) await awaitRootCa(stage, slot as TrustSlot)
+      break
+    case 'bind':
+      await applyObjects(stage)
+      break
+    default:
+      break
+  }
+}
+
+/** All of them or none; a component that watches one of them has not read it yet. */
+export async function writeFiles(stage: Stage, files: PkiFiles): Promise<void> {
+  if (files.size === 0) return
+  const { mesh, loaded, unread } = stage
+  for (const name of watchedIn(mesh, files)) unread.set(name, logSize(mesh, rereadOf(name)!.component))
+  await withLock(mesh.dir, () => writeTogether(mesh.dir, files))
+  loaded.reread()
+}
+
+function watchedIn({ layout }: Mesh, files: PkiFiles): string[] {
+  const names = [...trustSlotNames, ...layout.plan.certificates.map(row => row.name)]
+  return names.filter(name => rereadOf(name)?.reread === 'watch' && [...files.keys()].includes(pathOf(layout, name)))
+}
+
+/** Relative to the state directory; '' when the plan has no such thing. */
+function pathOf(layout: Mesh['layout'], name: string): string {
+  const file = (trustSlotNames as readonly string[]).includes(name)
+    ? bundleFile(layout, name as TrustSlot)
+    : pairOf(layout, name).certificate
+  return file?.slice(layout.dir.length + 1) ?? ''
+}
+
+async function restart({ mesh, loaded, traffic, unread, signal }: Stage, component: string): Promise<void> {
+  const members = mesh.members.filter(member => member.component === component)
+  await Promise.all(
+    members.map(async member => {
+      await member.restart(argvOf(mesh.layout, member))
+      await member.settled(settleMs, signal)
+      if (member.state !== 'dead') return
+      throw new TrustplaneError('TP_COMPONENT_DIED', `${member.id} did not come back: ${member.words ?? 'no words'}`, {
+        fix: 'mend the file that it names',
+      })
+    }),
+  )
+  for (const name of unread.keys()) if (rereadOf(name)?.component === component) unread.delete(name)
+  loaded.started(component)
+  await traffic.restarted(component)
+}
+
+/** The log says so: `Loaded a new CA Bundle and Verifier`, `Loaded a new cert/key pair`, with the file's name. */
+async function awaitReread({ mesh, unread, signal }: Stage, name: string): Promise<void> {
+  const from = unread.get(name)
+  if (from === undefined) return
+  const { component } = rereadOf(name)!
+  const path = pathOf(mesh.layout, name)
+  const deadline = performance.now() + rereadMs
+  for (;;) {
+    const text = logFrom(mesh, component, from)
+    const lines = text.split('\n').filter(line => line.includes(path))
+    if (lines.some(line => /Loaded a new/.test(line))) break
+    const bad = lines.find(line => /key failed with/.test(line))
+    if (bad) {
+      throw new TrustplaneError('TP_REHEARSAL_STOPPED', `${component} does not take ${path}: ${bad.trim()}`, {
+        fix: 'it goes on with the old one; put a whole file there',
+      })
+    }
+    signal?.throwIfAborted()
+    if (performance.now() > deadline) {
+      throw new TrustplaneError('TP_TIMEOUT', `${component} has not read ${path} again within ${rereadMs / 1000} s`, {
+        fix: `look at its log, or restart it`,
+      })
+    }
+    await pause(25)
+  }
+  unread.delete(name)
+}
+
+const logOf = (mesh: Mesh, component: string) => `${mesh.dir}/logs/${component}.log`
+const logSize = (mesh: Mesh, component: string) =>
+  statSync(logOf(mesh, component), { throwIfNoEntry: false })?.size ?? 0
+
+function logFrom(mesh: Mesh, component: string, from: number): string {
+  const fd = openSync(logOf(mesh, component), 'r')
+  try {
+    const buffer = Buffer.alloc(Math.max(0, fstatSync(fd).size - from))
+    return buffer.toString('utf8', 0, readSync(fd, buffer, 0, buffer.length, from))
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** As kubeadm would: bundles in objects, and bindings. */
+const applyObjects = ({ mesh }: Stage) =>
+  bootstrap({ layout: mesh.layout, clockOffsetMs: mesh.state.clockOffsetMs, voice: mesh.voice })
+
+async function awaitRootCa({ mesh, signal }: Stage, slot: TrustSlot): Promise<void> {
+  const wanted = readIfThere(mesh.dir, pathOf(mesh.layout, slot))!
+  await withAdmin(mesh, async client => {
+    const deadline = performance.now() + 30_000
+    for (;;) {
+      const answer = await client.raw({
+        method: 'GET',
+        path: '/api/v1/configmaps',
+        signal: AbortSignal.timeout(10_000),
+      })
+      const { items = [] } = (await answer.json()) as {
+        items?: { metadata: { name: string; namespace: string }; data?: Record<string, string> }[]
+      }
+      const published = items.filter(({ metadata }) => metadata.name === 'kube-root-ca.crt')
+      const stale = published.filter(({ data }) => !sameBlock(data?.['ca.crt'] ?? '', wanted))
+      if (published.length > 0 && stale.length === 0) return
+      signal?.throwIfAborted()
+      if (performance.now() > deadline) {
+        const where = stale.map(({ metadata }) => metadata.namespace).join(', ') || 'any namespace'
+        throw new TrustplaneError(
+          'TP_TIMEOUT',
+          `kube-root-ca.crt does not hold ${pathOf(mesh.layout, slot)} in ${where}`,
+          {
+            fix: 'kube-controller-manager publishes it, and reads --root-ca-file only at start: restart it',
+          },
+        )
+      }
+      await pause(50)
+    }
+  })
+}
+
+/** Runs `action` as kubernetes-admin, with what the files say now. */
+export async function withAdmin<T>(mesh: Mesh, action: (client: Client) => Promise<T>): Promise<T> {
+  const decided = { name: 'admin.conf', flag: 'kubectl --kubeconfig' }
+  const identity = identityOf(mesh.layout, decided)
+  const roots = rootsOf(mesh.layout, decided)!
+  const { createDialer } = await import('#tls/dial.ts')
+  const dialer = createDialer({
+    component: 'kubectl',
+    from: 'rehearsal',
+    to: 'kube-apiserver',
+    clock: offsetClock(mesh.state.clockOffsetMs),
+    voice: mesh.voice,
+    log: silentLog,
+    records: { write() {}, close: async () => {} },
+    identity,
+    roots,
+  })
+  const { host, port } = addressOf(mesh.layout, 'kube-apiserver')
+  const client = createClientOver({ dialer, server: `https://${host}:${port}`, userAgent: 'trustplane-rehearsal' })
+  try {
+    return await action(client)
+  } finally {
+    await client.close()
+    await dialer.close()
+    identity.close()
+    roots.close()
+  }
+}

@@ -1,0 +1,251 @@
+/**
+ * Steady traffic on every connection while a rotation goes on, at a rate that does not wait for answers. Most requests go over
+ * connections that are kept alive, every eighth over a new one: its handshake asks both ends what they believe now.
+ *
+ * What is retried, and what not. A connection that nobody accepts, that ends before an answer, or a 5xx while a server starts, is tried
+ * again until the request's time is over, as reflectors, etcd's client and every load balancer do: with one replica it is how real
+ * clients live through a restart. Such requests are counted apart. A verdict is never retried: a refused handshake, 401 or 403 fails at once.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Clock, systemClock } from '#clock.ts'
+import { messageOf } from '#errors.ts'
+import { type Connection, connectionName, connections } from '#mesh/connections.ts'
+import { newRecords } from '#mesh/records.ts'
+import { refusalOf } from '#tls/errors.ts'
+import type { HandshakeRecord } from '#tls/types.ts'
+import type { Voice } from '#x509/types.ts'
+import { type Credentials, credentialsOf, type Lane, openLane } from './lane.ts'
+import type { Loaded } from './loaded.ts'
+import { componentOf } from './rereads.ts'
+
+export interface Failure {
+  /** The client's words, or the answer's status. */
+  client: string
+  /** The server's words, when it wrote any. */
+  server?: string
+  handshake?: string
+  refusedBy?: 'client' | 'server'
+}
+
+export interface RowTraffic {
+  row: Connection
+  requests: number
+  retried: number
+  failed: number
+  /** The first one. */
+  failure?: Failure
+  /** The last new handshake that ended well, as the client saw it. */
+  seen?: HandshakeRecord
+  /** How the last request over a new connection ended. */
+  well: boolean
+}
+
+export interface TrafficOptions {
+  loaded: Loaded
+  /** Where the servers' records are. */
+  dir: string
+  /** Requests a second, over all connections together. */
+  rate: number
+  timeLimitMs: number
+  voice: Voice
+  clock?: Clock
+}
+
+/** One in so many. */
+const freshEvery = 8
+/** Of one connection. */
+const mostOnWire = 3
+
+export class Traffic {
+  readonly #options: Required<TrafficOptions>
+  readonly #rows = new Map<string, RowTraffic>()
+  readonly #kept = new Map<string, Lane>()
+  readonly #credentials = new Map<string, Credentials>()
+  readonly #pending = new Set<Promise<void>>()
+  readonly #arrived: () => HandshakeRecord[]
+  #timer: NodeJS.Timeout | undefined
+  readonly #waiting = new Map<Connection, number>()
+  readonly #onWire = new Map<Connection, number>()
+  #sent = 0
+  #turn = 0
+  #began = 0
+
+  constructor(options: TrafficOptions) {
+    this.#options = { clock: systemClock, ...options }
+    this.#arrived = newRecords(options.dir)
+    this.reset()
+  }
+
+  start(): void {
+    const { rate } = this.#options
+    this.#began = performance.now()
+    if (rate === 0) return
+    // A machine that is too slow for the rate gets less of it, and the result says so: what is owed is not made up for in bursts, and
+    // no row has more than a few requests on their way, besides those that are retried.
+    const mostAtOnce = Math.max(1, Math.ceil(rate / 10))
+    const mostWaiting = Math.max(8, Math.ceil((3 * rate) / connections.length))
+    const isFree = (row: Connection) =>
+      (this.#waiting.get(row) ?? 0) < mostWaiting && (this.#onWire.get(row) ?? 0) < mostOnWire
+    this.#timer = setInterval(() => {
+      const due = Math.floor(((performance.now() - this.#began) / 1000) * rate)
+      this.#turn = Math.max(this.#turn, due - mostAtOnce)
+      for (; this.#turn < due; this.#turn++) {
+        const row = connections[this.#sent % connections.length]!
+        const isFresh = Math.floor(this.#sent / connections.length) % freshEvery === 0
+        this.#sent++
+        if (isFree(row)) this.#track(row, this.#request(row, isFresh))
+      }
+    }, 20)
+  }
+
+  /** The counters begin at 0. */
+  reset(): void {
+    for (const row of connections) {
+      const before = this.#rows.get(connectionName(row))
+      const seen = before?.seen
+      this.#rows.set(connectionName(row), {
+        row,
+        requests: 0,
+        retried: 0,
+        failed: 0,
+        well: true,
+        ...(seen ? { seen } : {}),
+      })
+    }
+    this.#arrived()
+  }
+
+  /** The component's own connections are gone with it. */
+  async restarted(component: string): Promise<void> {
+    for (const row of connections) if (componentOf(row.from) === component) await this.#drop(connectionName(row))
+  }
+
+  /** A new handshake on every connection, then the answers to everything that is under way. In the table's order. */
+  async take(): Promise<RowTraffic[]> {
+    const round = connections.map(row => this.#request(row, true))
+    const before = [...this.#pending]
+    await Promise.all([...round, ...before])
+    const rows = [...this.#rows.values()]
+    this.#addServerWords(rows)
+    return rows
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await Promise.all(this.#pending)
+    await Promise.all([...this.#kept.keys()].map(name => this.#drop(name)))
+  }
+
+  #track(row: Connection, request: Promise<void>): void {
+    this.#pending.add(request)
+    this.#waiting.set(row, (this.#waiting.get(row) ?? 0) + 1)
+    request.finally(() => {
+      this.#pending.delete(request)
+      this.#waiting.set(row, this.#waiting.get(row)! - 1)
+    })
+  }
+
+  async #request(row: Connection, isFresh: boolean): Promise<void> {
+    const { timeLimitMs } = this.#options
+    const count = this.#rows.get(connectionName(row))!
+    count.requests++
+    const deadline = performance.now() + timeLimitMs
+    for (let tries = 0; ; tries++) {
+      this.#onWire.set(row, (this.#onWire.get(row) ?? 0) + 1)
+      const failure = await this.#once(row, isFresh, Math.max(1, deadline - performance.now()))
+      this.#onWire.set(row, this.#onWire.get(row)! - 1)
+      if (failure === undefined) {
+        if (tries > 0) count.retried++
+        if (isFresh) count.well = true
+        return
+      }
+      const delayMs = Math.min(50 * 2 ** tries, 500)
+      if (failure.final || performance.now() + delayMs > deadline) {
+        count.failed++
+        count.failure ??= failure
+        if (isFresh) count.well = false
+        return
+      }
+      await pause(delayMs)
+    }
+  }
+
+  /** Undefined: answered well. */
+  async #once(row: Connection, isFresh: boolean, timeMs: number): Promise<(Failure & { final: boolean }) | undefined> {
+    let lane: Lane | undefined
+    try {
+      lane = isFresh ? this.#open(row) : this.#keptLane(row)
+      lane.enter()
+      const { method, path, headers, body } = row.request
+      const answer = await lane.transport.request({
+        method,
+        path: path.replace('{node}', this.#options.loaded.layout.nodes[0]!.name),
+        headers: { accept: 'application/json', 'user-agent': 'trustplane-rehearsal', ...headers },
+        ...(body === undefined ? {} : { body }),
+        signal: AbortSignal.timeout(Math.ceil(timeMs)),
+      })
+      await answer.text()
+      const record = lane.last()
+      if (answer.status < 400) {
+        if (isFresh && record) this.#rows.get(connectionName(row))!.seen = record
+        return undefined
+      }
+      const isVerdict = answer.status === 401 || answer.status === 403
+      return {
+        client: `HTTP ${answer.status}`,
+        final: isVerdict,
+        ...(isVerdict ? { refusedBy: 'server' as const } : {}),
+        ...(record ? { handshake: record.handshake } : {}),
+      }
+    } catch (error) {
+      const refusal = refusalOf(error)
+      const record = lane?.last()
+      // another request may have put a new one there already
+      if (lane && this.#kept.get(connectionName(row)) === lane) await this.#drop(connectionName(row))
+      return {
+        client: refusal?.message ?? messageOf(error),
+        // closed without a word: by a server that is going, too
+        final: refusal?.reason !== undefined,
+        ...(refusal ? { refusedBy: refusal.refusedBy } : {}),
+        ...(record ? { handshake: record.handshake } : {}),
+      }
+    } finally {
+      if (lane) await lane.leave()
+      if (isFresh) await lane?.retire()
+    }
+  }
+
+  #open(row: Connection): Lane {
+    const { loaded, clock, voice } = this.#options
+    const name = connectionName(row)
+    const credentials = this.#credentials.get(name) ?? credentialsOf(loaded, row)
+    this.#credentials.set(name, credentials)
+    return openLane({ layout: loaded.layout, row, credentials, clock, voice })
+  }
+
+  #keptLane(row: Connection): Lane {
+    const name = connectionName(row)
+    const lane = this.#kept.get(name) ?? this.#open(row)
+    this.#kept.set(name, lane)
+    return lane
+  }
+
+  async #drop(name: string): Promise<void> {
+    const lane = this.#kept.get(name)
+    this.#kept.delete(name)
+    await lane?.retire()
+  }
+
+  #addServerWords(rows: readonly RowTraffic[]): void {
+    if (rows.every(({ failure }) => failure === undefined)) return
+    const words = new Map<string, string>()
+    for (const record of this.#arrived()) {
+      if (record.end === 'server' && record.outcome === 'refused' && record.message)
+        words.set(record.handshake, record.message)
+    }
+    for (const { failure } of rows) {
+      const server = failure?.handshake ? words.get(failure.handshake) : undefined
+      if (failure && server) failure.server = server
+    }
+  }
+}
