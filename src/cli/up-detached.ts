@@ -37,6 +37,7 @@ export async function detach({ io, options, style }: UpContext): Promise<number>
 /** The options again, as flags: what came from the environment is passed on there, too. */
 function argvOf(options: UpContext['options'], color: boolean): string[] {
   const { dir, plan, ports, nodes, etcdBinary, restart, clockOffset, voice, output, headers, quiet } = options
+  const { bootstrap, approveServing } = options
   return [
     `--dir=${dir}`,
     `--plan=${plan}`,
@@ -48,6 +49,8 @@ function argvOf(options: UpContext['options'], color: boolean): string[] {
     `--color=${color ? 'always' : 'never'}`,
     ...(etcdBinary === undefined ? [] : [`--etcd-binary=${etcdBinary}`]),
     ...(restart ? ['--restart'] : []),
+    ...(bootstrap ? ['--bootstrap'] : []),
+    ...(approveServing ? ['--approve-serving'] : []),
     ...(headers ? [] : ['--no-headers']),
     ...(quiet ? ['--quiet'] : []),
   ]

@@ -6,6 +6,7 @@ import { dirname } from 'node:path'
 import type { ComponentName } from '#components/component.ts'
 import { authorityOf, kubeconfigOf } from '#pki/lookup.ts'
 import type { TrustSlot } from '#pki/trust-slots.ts'
+import { bootstrapFile } from './join.ts'
 import { bundleFile, inDir, kubeconfigFile, type Layout, type Member, pairOf } from './layout.ts'
 import { addedFlags } from './settings.ts'
 
@@ -87,6 +88,7 @@ const table: Record<ComponentName, (layout: Layout, member: Member) => Flags> = 
       'cluster-signing-cert-file': inDir(layout, signer.certificateFile),
       'cluster-signing-key-file': inDir(layout, signer.keyFile),
       controllers: '*,bootstrapsigner,tokencleaner',
+      'approve-kubelet-serving': layout.bootstrap?.approveServing || undefined,
       'root-ca-file': bundleFile(layout, 'kube-controller-manager.root-ca'),
       'service-account-private-key-file': inDir(layout, 'pki/sa.key'),
       'use-service-account-credentials': true,
@@ -97,6 +99,7 @@ const table: Record<ComponentName, (layout: Layout, member: Member) => Flags> = 
     return {
       config: inDir(layout, `kubelet/${node.name}/config.yaml`),
       kubeconfig: kubeconfigFile(layout, 'kubelet.conf', node.name),
+      'bootstrap-kubeconfig': layout.bootstrap && inDir(layout, bootstrapFile),
       'hostname-override': node.name,
       'node-ip': node.address,
       'cert-dir': inDir(layout, `kubelet/${node.name}/pki`),
@@ -203,7 +206,8 @@ export function kubeletConfiguration(layout: Layout, member: Member): object {
     authorization: { mode: 'Webhook' },
     clusterDomain: layout.plan.cluster.dnsDomain,
     rotateCertificates: true,
-    tlsCertFile: serving.certificate,
-    tlsPrivateKeyFile: serving.key,
+    ...(layout.bootstrap
+      ? { serverTLSBootstrap: true }
+      : { tlsCertFile: serving.certificate, tlsPrivateKeyFile: serving.key }),
   }
 }

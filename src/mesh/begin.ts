@@ -1,4 +1,6 @@
 /** The order in which a mesh starts. */
+import { existsSync } from 'node:fs'
+import { awaitedFiles } from './join.ts'
 import type { Member } from './member.ts'
 import type { Mesh } from './mesh.ts'
 import { newRecords } from './records.ts'
@@ -32,6 +34,18 @@ export async function begin(mesh: Mesh, { start, settleMs, signal, onProgress }:
   const report = apiserver.state === 'running' ? onProgress : undefined
   await Promise.all([mesh.bootstrap(report), ...others.map(settled)])
   signal?.throwIfAborted()
+  if (mesh.layout.bootstrap) await joined(mesh, settleMs, signal)
+}
+
+/** Resolves when every node has the certificates that it will get without a person's help, at the latest after `settleMs`. */
+async function joined({ layout, members }: Mesh, settleMs: number, signal: AbortSignal | undefined): Promise<void> {
+  const until = performance.now() + settleMs
+  const files = layout.nodes.flatMap(({ name }) => awaitedFiles(layout, name))
+  const lives = () => members.some(({ component, state }) => component === 'kubelet' && state !== 'dead')
+  while (!files.every(file => existsSync(file)) && performance.now() < until && lives()) {
+    await new Promise(resolve => setTimeout(resolve, 20))
+    signal?.throwIfAborted()
+  }
 }
 
 /** Resolves when etcd has refused the apiserver, or was not there, twice: the apiserver waits then, as its original does, and need not be waited for. */

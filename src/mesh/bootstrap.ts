@@ -1,5 +1,6 @@
 /** The objects that a cluster has from `kubeadm init`, and those that make the extension-apiserver known; applied with super-admin.conf. */
 import { readFileSync } from 'node:fs'
+import { bootstrapTokenSecret } from '#kubernetes/bootstrap-tokens.ts'
 import type { Client } from '#kubernetes/client.ts'
 import { addressOf, bundleFile, type Layout } from './layout.ts'
 
@@ -114,9 +115,48 @@ function extensionObjects(layout: Layout) {
   ]
 }
 
+/** `kubeadm init`'s bootstrap token, and leave for the controller-manager to approve serving certificates, which it has not by itself. */
+function joiningObjects({ bootstrap }: Layout) {
+  if (!bootstrap?.token) return []
+  const expiration = new Date(Date.now() + 24 * 3_600_000)
+  const name = 'trustplane:approve-kubelet-serving'
+  const rules = [
+    {
+      apiGroups: ['certificates.k8s.io'],
+      resources: ['signers'],
+      resourceNames: ['kubernetes.io/kubelet-serving'],
+      verbs: ['approve'],
+    },
+  ]
+  const rbac = 'rbac.authorization.k8s.io'
+  const approval = [
+    {
+      path: `/apis/${rbac}/v1/clusterroles`,
+      object: { apiVersion: `${rbac}/v1`, kind: 'ClusterRole', metadata: { name }, rules },
+    },
+    {
+      path: `/apis/${rbac}/v1/clusterrolebindings`,
+      object: {
+        apiVersion: `${rbac}/v1`,
+        kind: 'ClusterRoleBinding',
+        metadata: { name },
+        roleRef: { apiGroup: rbac, kind: 'ClusterRole', name },
+        subjects: [{ kind: 'ServiceAccount', namespace: 'kube-system', name: 'certificate-controller' }],
+      },
+    },
+  ]
+  return [
+    {
+      path: '/api/v1/namespaces/kube-system/secrets',
+      object: { apiVersion: 'v1', kind: 'Secret', ...bootstrapTokenSecret(bootstrap.token, { expiration }) },
+    },
+    ...(bootstrap.approveServing ? approval : []),
+  ]
+}
+
 /** Creates what is missing. What the last `up` left is kept, but for what names ports and bundles, which change. */
 export async function applyBootstrap(client: Client, layout: Layout, signal: AbortSignal): Promise<void> {
-  const lasting = [...kubeadmObjects, ...kubeletApiAdmins(layout)]
+  const lasting = [...kubeadmObjects, ...kubeletApiAdmins(layout), ...joiningObjects(layout)]
   await Promise.all([
     ...lasting.map(entry => apply(client, entry, false, signal)),
     ...extensionObjects(layout).map(entry => apply(client, entry, true, signal)),
@@ -125,7 +165,7 @@ export async function applyBootstrap(client: Client, layout: Layout, signal: Abo
 
 interface Entry {
   path: string
-  object: { metadata: { name: string } }
+  object: { metadata: { name?: string } }
 }
 
 async function apply(client: Client, { path, object }: Entry, update: boolean, signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 /** One component in this very process: quick to start, for scenarios and other people's tests. Its log and records go where a process's would. */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { adjustableClock, parseDuration } from '#clock.ts'
+import { adjustableClock, type Clock, parseDuration } from '#clock.ts'
 import type { ComponentName, RunningComponent } from '#components/component.ts'
 import { loadComponent } from '#components/index.ts'
 import { messageOf } from '#errors.ts'
@@ -11,14 +11,16 @@ import type { Voice } from '#x509/types.ts'
 import type { Addresses, Exit, ProcessOptions, Running } from './process.ts'
 import { recordsFolder } from './records.ts'
 
-export function runInline(options: ProcessOptions): Running {
+/** @param given the clock, instead of one that the launcher can put forward */
+export function runInline(options: ProcessOptions, given?: Clock): Running {
   const ready = Promise.withResolvers<Addresses>()
   const exited = Promise.withResolvers<Exit>()
   const name = options.component as ComponentName
   mkdirSync(dirname(options.logFile), { recursive: true, mode: 0o700 })
   const logFile = openSync(options.logFile, 'a', 0o600)
   const records = fileRecords(join(recordsFolder(options.env.TRUSTPLANE_STATE_DIR!), `${name}.jsonl`))
-  const clock = adjustableClock(parseDuration(options.env.TRUSTPLANE_CLOCK_OFFSET ?? '0'))
+  const adjustable = adjustableClock(parseDuration(options.env.TRUSTPLANE_CLOCK_OFFSET ?? '0'))
+  const clock = given ?? adjustable
   let running: Promise<RunningComponent> | undefined
   let stopping: Promise<void> | undefined
   const unwanted = new AbortController()
@@ -60,7 +62,7 @@ export function runInline(options: ProcessOptions): Running {
         error => end({ code: 1, signal: null, failure: messageOf(error) }),
       )
     },
-    setClock: offsetMs => clock.set(offsetMs),
+    setClock: offsetMs => adjustable.set(offsetMs),
     stop() {
       stopping ??= (async () => {
         // one that is still starting cannot be stopped before it has started, or given up

@@ -1,7 +1,9 @@
 /** What a node needs to join by itself: a bootstrap token, and a kubeconfig that shows it (`kubeadm join`'s bootstrap-kubelet.conf). */
 import { readFileSync } from 'node:fs'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
-import { addressOf, bundleFile, type Layout } from './layout.ts'
+import { addressOf, bundleFile, inDir, kubeconfigFile, type Layout, pairOf } from './layout.ts'
 
 /** As kubeadm's discovery writes it (cmd/kubeadm/app/discovery): the cluster's address and CA, and the token. */
 export function bootstrapKubeconfig(layout: Layout, token: string): string {
@@ -25,3 +27,27 @@ export function bootstrapKubeconfig(layout: Layout, token: string): string {
     'current-context': `${user}@kubernetes`,
   })
 }
+
+/** Below the state directory. */
+export const bootstrapFile = 'bootstrap-kubelet.conf'
+
+/** The plan's kubelet.conf has a certificate already; a node that joins writes its own, which names files of its `--cert-dir`. */
+export async function prepareToJoin(layout: Layout, token: string): Promise<void> {
+  const file = inDir(layout, bootstrapFile)
+  await writeFile(`${file}.new`, bootstrapKubeconfig(layout, token), { mode: 0o600 })
+  await rename(`${file}.new`, file)
+  for (const { name } of layout.nodes) {
+    const kubeconfig = kubeconfigFile(layout, 'kubelet.conf', name)
+    const text = await readFile(kubeconfig, 'utf8').catch(() => '')
+    if (!text.includes(clientFile(layout, name))) await rm(kubeconfig, { force: true })
+  }
+}
+
+const clientFile = (layout: Layout, node: string) =>
+  join(dirname(pairOf(layout, 'kubelet', node).certificate), 'kubelet-client-current.pem')
+
+/** What a node has when it has joined. */
+export const awaitedFiles = (layout: Layout, node: string): string[] => [
+  clientFile(layout, node),
+  ...(layout.bootstrap?.approveServing ? [pairOf(layout, 'kubelet', node).certificate] : []),
+]

@@ -5,7 +5,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { offsetClock } from '#clock.ts'
+import { type Clock, offsetClock } from '#clock.ts'
+import { newBootstrapToken } from '#kubernetes/bootstrap-tokens.ts'
 import type { Plan, PlanChanges } from '#pki/types.ts'
 import type { Voice } from '#x509/types.ts'
 import { argvOf } from './argv.ts'
@@ -26,6 +27,13 @@ export interface MeshOptions {
   /** Default `random`. */
   ports?: PortsOption
   nodes?: number
+  /**
+   * Nodes begin with nothing but a bootstrap token, and get their certificates by CSR. Serving certificates wait for `kubectl certificate
+   * approve`, unless `approveServing`.
+   */
+  bootstrap?: boolean | { approveServing: boolean }
+  /** In-process only: the clock of all components, instead of the system's. */
+  clock?: Clock
   /** Each component a process of its own (default), or all of them in this one: quicker, for tests. */
   isolation?: 'process' | 'in-process'
   /** A real etcd in etcd's place: same files, same flags. */
@@ -70,6 +78,8 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const dir = options.dir === undefined ? await mkdtemp(join(tmpdir(), 'trustplane-')) : resolve(options.dir)
   const host = '127.0.0.1'
   const nodes = nodesOf(options.nodes ?? 1, host)
+  const joining = options.bootstrap === true ? { approveServing: false } : options.bootstrap
+  const bootstrap = joining ? { ...joining, token: newBootstrapToken() } : undefined
   const state: MeshState = {
     apiVersion,
     kind: 'Mesh',
@@ -81,6 +91,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     voice,
     host,
     nodes,
+    ...(bootstrap ? { bootstrap: { approveServing: bootstrap.approveServing } } : {}),
     ports: {} as MeshState['ports'],
     components: [],
   }
@@ -103,7 +114,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
           ...(options.execArgv ? { execArgv: options.execArgv } : {}),
         }
         if (place.component === 'etcd' && options.etcdBinary) return forkProgram(options.etcdBinary, how)
-        return runInline ? runInline(how) : forkComponent(how)
+        return runInline ? runInline(how, options.clock) : forkComponent(how)
       }
       members.push(new Member({ ...place, logFile, launch, restart: options.restart ?? false }))
     }
@@ -119,7 +130,8 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       nodes,
       plan: options.plan ?? 'kubeadm',
       changes,
-      clock: offsetClock(options.issuedOffsetMs ?? clockOffsetMs),
+      clock: options.clock ?? offsetClock(options.issuedOffsetMs ?? clockOffsetMs),
+      ...(bootstrap ? { bootstrap } : {}),
       flags,
     })
     const start = (member: Member) => member.start(argvOf(layout, member))

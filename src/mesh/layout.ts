@@ -1,5 +1,5 @@
 /** What a mesh is made of, worked out before anything starts: the plan, where its files are, who listens where, which components on which node. */
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { ComponentName } from '#components/component.ts'
 import { certificateOf, kubeconfigOf, kubeletOf, trustFile } from '#pki/lookup.ts'
 import type { TrustSlot } from '#pki/trust-slots.ts'
@@ -19,8 +19,17 @@ export interface Layout {
   /** Where a component listens that is elsewhere: in a container of its own. */
   hosts: Readonly<Partial<Record<PortName, string>>>
   nodes: readonly PlanNode[]
+  /** Nodes join by themselves: they begin with a bootstrap token, and ask for their certificates. */
+  bootstrap?: NodeBootstrap
   /** Added to command lines, by component or by a program that only dials; a step of a scenario may take them away. */
   flags?: Readonly<Record<string, readonly string[]>>
+}
+
+export interface NodeBootstrap {
+  /** Who approves kubelet-serving requests: somebody with kubectl, as on a real cluster, or the controller-manager. */
+  approveServing: boolean
+  /** Left out by other processes, which need not know it. */
+  token?: string
 }
 
 /** One component to run. */
@@ -77,6 +86,10 @@ export const inDir = (layout: Pick<Layout, 'dir'>, file: string): string => join
 /** A certificate's pair of files, absolute; a kubelet's by its node. */
 export function pairOf(layout: Layout, name: string, node?: string): { certificate: string; key: string } {
   const spec = name === 'kubelet' && node ? kubeletOf(layout.plan, node).serving : certificateOf(layout.plan, name)
+  if (name === 'kubelet' && layout.bootstrap) {
+    const file = inDir(layout, join(dirname(spec.certificateFile), 'kubelet-server-current.pem'))
+    return { certificate: file, key: file }
+  }
   return { certificate: inDir(layout, spec.certificateFile), key: inDir(layout, spec.keyFile) }
 }
 

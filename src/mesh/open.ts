@@ -22,6 +22,7 @@ export async function openLayout(dir: string): Promise<Layout | undefined> {
 }
 
 /** The plan is the one that the PKI was made from, with the changes that it was made with. */
-export async function layoutOf(dir: string, { ports, host, nodes }: MeshState): Promise<Layout> {
-  return { plan: await recordedPlan(resolve(dir)), dir: resolve(dir), ports, host, hosts: {}, nodes }
+export async function layoutOf(dir: string, { ports, host, nodes, bootstrap }: MeshState): Promise<Layout> {
+  const plan = await recordedPlan(resolve(dir))
+  return { plan, dir: resolve(dir), ports, host, hosts: {}, nodes, ...(bootstrap ? { bootstrap } : {}) }
 }

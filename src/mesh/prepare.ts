@@ -7,6 +7,7 @@ import { createPki } from '#pki/create.ts'
 import { loadPlan } from '#pki/plan.ts'
 import type { Plan, PlanChanges } from '#pki/types.ts'
 import { kubeletConfiguration, measuringConfiguration, measuringKubeconfig } from './argv.ts'
+import { prepareToJoin } from './join.ts'
 import { inDir, type Layout, membersOf } from './layout.ts'
 
 export interface PrepareOptions extends Omit<Layout, 'plan' | 'hosts'> {
@@ -17,7 +18,7 @@ export interface PrepareOptions extends Omit<Layout, 'plan' | 'hosts'> {
 
 /** Makes what is missing and keeps what is there, as kubeadm's phases do. */
 export async function prepare(options: PrepareOptions): Promise<Layout> {
-  const { dir, ports, host, nodes, clock, flags } = options
+  const { dir, ports, host, nodes, clock, flags, bootstrap } = options
   const plan = typeof options.plan === 'string' ? await loadPlan(options.plan) : options.plan
   const server = `https://${host}:${ports['kube-apiserver']}`
   const cluster = {
@@ -27,7 +28,16 @@ export async function prepare(options: PrepareOptions): Promise<Layout> {
     nodes: nodes.map(({ name, address }) => ({ name, address })),
   }
   const created = await createPki({ plan, dir, clock, overrides: { ...options.changes, cluster } })
-  const layout: Layout = { plan: created.plan, dir, ports, host, hosts: {}, nodes, ...(flags ? { flags } : {}) }
+  const layout: Layout = {
+    plan: created.plan,
+    dir,
+    ports,
+    host,
+    hosts: {},
+    nodes,
+    ...(flags ? { flags } : {}),
+    ...(bootstrap ? { bootstrap } : {}),
+  }
   const written = new Set(created.written.map(({ file }) => file))
   await Promise.all([
     write(inDir(layout, measuringKubeconfig), stringify(measuringConfiguration(layout))),
@@ -43,6 +53,7 @@ export async function prepare(options: PrepareOptions): Promise<Layout> {
         ),
       ),
   ])
+  if (bootstrap?.token) await prepareToJoin(layout, bootstrap.token)
   return layout
 }
 

@@ -37,6 +37,8 @@ export interface MeshState {
   voice: string
   host: string
   nodes: readonly PlanNode[]
+  /** Nodes join by themselves. The token is not written down. */
+  bootstrap?: { approveServing: boolean }
   ports: Ports
   components: ComponentState[]
 }

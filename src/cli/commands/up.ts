@@ -12,6 +12,8 @@ export interface UpOptions {
   nodes: number
   etcdBinary?: string
   restart?: boolean
+  bootstrap?: boolean
+  approveServing?: boolean
   detach?: boolean
   clockOffset: string
   voice: 'go1.19' | 'go1.24'
@@ -35,6 +37,10 @@ export function build(io?: Io): Command {
         does: 'As it will be in a year, when the certificates are past their day',
         line: 'trustplane up --clock-offset 364d',
       },
+      {
+        does: 'With a node that joins by itself, as kubeadm join does it',
+        line: 'trustplane up --bootstrap',
+      },
     ],
   })
     .addOption(
@@ -44,6 +50,15 @@ export function build(io?: Io): Command {
       new Option('--ports <which>', 'kubernetes, random, or NAME=PORT,… for some of them').default('kubernetes'),
     )
     .addOption(new Option('--nodes <number>', 'how many kubelets').default(1).argParser(wholeNumber(1, 100)))
+    .addOption(
+      new Option(
+        '--bootstrap',
+        'nodes join with nothing but a bootstrap token: `kubectl get csr` shows how; serving certificates wait for `kubectl certificate approve`',
+      ),
+    )
+    .addOption(
+      new Option('--approve-serving', 'with --bootstrap: serving certificates are approved by the controller-manager'),
+    )
     .addOption(new Option('--etcd-binary <file>', 'a real etcd in etcd’s place: same files, same flags'))
     .addOption(new Option('--restart', 'start a component again that dies'))
     .addOption(new Option('-d, --detach', 'return when every connection was dialled, and let it run'))
@@ -71,6 +86,7 @@ export function build(io?: Io): Command {
       ports,
       nodes: options.nodes,
       restart: options.restart ?? false,
+      ...(options.bootstrap ? { bootstrap: { approveServing: options.approveServing ?? false } } : {}),
       clockOffsetMs,
       voice: options.voice,
       ...(options.etcdBinary === undefined ? {} : { etcdBinary: await executable(options.etcdBinary) }),

@@ -35,6 +35,7 @@ import { proxyToNode } from './proxy/nodes.ts'
 import { forwardUpgrade } from './proxy/upgrade.ts'
 import { resourceOf } from './resources/table.ts'
 import { addRoutes } from './routes.ts'
+import { startCompactor } from './storage/compactor.ts'
 import { StoreInformer } from './storage/informer.ts'
 import { Store } from './storage/store.ts'
 import { WatchHub } from './storage/watch.ts'
@@ -168,7 +169,15 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
     publishClusterInfo(store, values, `https://${joinHostPort(host, port)}`, clock.now()),
     authenticationTrust.written,
   ])
+  const stopCompactor = startCompactor({
+    etcd,
+    revision: () => hub.revision,
+    intervalMs: values['etcd-compaction-interval'],
+    clock,
+    log,
+  })
   return running(server, async () => {
+    stopCompactor()
     await server.close()
     for (const informer of informers) informer.stop()
     await hub.stop()

@@ -2,6 +2,7 @@
  * `--use-service-account-credentials`: each controller speaks as `system:serviceaccount:kube-system:<controller>`, with a token of
  * kube-apiserver's and no client certificate (controller-manager's DynamicControllerClientBuilder). Without it all speak as the component.
  */
+import { after } from '#clock.ts'
 import type { Client } from '#kubernetes/client.ts'
 import { bundleOf, createClient } from '#kubernetes/from-kubeconfig.ts'
 import type { Kubeconfig } from '#kubernetes/kubeconfig.ts'
@@ -41,7 +42,7 @@ export function createControllerClients(options: {
     ...(kubeconfig.tlsServerName ? { servername: kubeconfig.tlsServerName } : {}),
     ...(kubeconfig.insecureSkipTlsVerify ? { insecureSkipVerify: true } : {}),
   })
-  const timers = new Map<string, NodeJS.Timeout>()
+  const timers = new Map<string, () => void>()
   const clients = new Map<string, Promise<Client>>()
   let isClosed = false
 
@@ -71,9 +72,9 @@ export function createControllerClients(options: {
       } catch (error) {
         if (!isClosed) context.log.error('Unable to rotate token', error, { serviceAccount: name })
       }
-      if (!isClosed) timers.set(name, setTimeout(renew, lifeSeconds * 800))
+      if (!isClosed) timers.set(name, after(context.clock, lifeSeconds * 800, renew))
     }
-    if (!isClosed) timers.set(name, setTimeout(renew, lifeSeconds * 800))
+    if (!isClosed) timers.set(name, after(context.clock, lifeSeconds * 800, renew))
     return createClient({
       ...context,
       component: 'kube-controller-manager',
@@ -97,7 +98,7 @@ export function createControllerClients(options: {
     },
     async close() {
       isClosed = true
-      for (const timer of timers.values()) clearTimeout(timer)
+      for (const cancel of timers.values()) cancel()
       await Promise.allSettled([...clients.values()].map(async made => (await made).close()))
       roots.close()
       await dialer.close()

@@ -56,6 +56,13 @@ const own = [
     default: '5m',
     ours: true,
   },
+  {
+    name: 'approve-kubelet-serving',
+    kind: 'bool',
+    description: "approve kubelets' requests for serving certificates that name nothing but their own node",
+    default: 'false',
+    ours: true,
+  },
   ...signerFlags,
   { name: 'root-ca-file', kind: 'string', description: 'what pods are given as ca.crt (kube-root-ca.crt)' },
   {

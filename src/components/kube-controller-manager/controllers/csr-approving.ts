@@ -6,10 +6,11 @@ import { time } from '#kubernetes/time.ts'
 import type { CertificateSigningRequest, SubjectAccessReview } from '#kubernetes/types.ts'
 import { WorkQueue } from '../../work-queue.ts'
 import { type Request, readRequest } from '../signing/request.ts'
-import { isKubeletClientRequest } from '../signing/signers.ts'
+import { isKubeletClientRequest, signers } from '../signing/signers.ts'
 import type { Controller, ControllerContext } from './controller.ts'
 
 const signerName = 'kubernetes.io/kube-apiserver-client-kubelet'
+const servingSigner = 'kubernetes.io/kubelet-serving'
 
 interface Recognizer {
   subresource: 'selfnodeclient' | 'nodeclient'
@@ -34,19 +35,22 @@ const recognizers: readonly Recognizer[] = [
 const isDecided = ({ status }: CertificateSigningRequest) =>
   status?.conditions?.some(({ type }) => type === 'Approved' || type === 'Denied') ?? false
 
-export function createCsrApprovingController({ client, informers, log, clock }: ControllerContext): Controller {
-  const { csrs } = informers
+export function createCsrApprovingController({ client, informers, log, clock, values }: ControllerContext): Controller {
+  const { csrs, nodes } = informers
   const queue = new WorkQueue({ name: 'certificatesigningrequest', log, sync })
 
   async function sync(name: string): Promise<void> {
     const csr = csrs.get(name)
-    if (!csr || csr.status?.certificate || isDecided(csr) || csr.spec.signerName !== signerName) return
+    if (!csr || csr.status?.certificate || isDecided(csr)) return
+    const isServing = csr.spec.signerName === servingSigner && values['approve-kubelet-serving']
+    if (csr.spec.signerName !== signerName && !isServing) return
     let request: Request
     try {
       request = readRequest(csr.spec.request)
     } catch (error) {
       throw new Error(`unable to parse csr "${name}": ${messageOf(error)}`)
     }
+    if (isServing) return approveServing(csr, request)
     const tried: string[] = []
     for (const { recognizes, subresource, message } of recognizers) {
       if (!recognizes(request, csr)) continue
@@ -57,6 +61,19 @@ export function createCsrApprovingController({ client, informers, log, clock }: 
     }
     if (tried.length > 0)
       throw new Error(`recognized csr "${name}" as [${tried.join(' ')}] but subject access review was not approved`)
+  }
+
+  /** Ours: what a person would look at, and what kubelet-csr-approvers do. */
+  async function approveServing(csr: CertificateSigningRequest, request: Request): Promise<void> {
+    const objection = signers[servingSigner]?.(request, csr)
+    if (objection !== undefined || csr.spec.username !== request.subject.commonName) return
+    const node = nodes.get(request.subject.commonName.replace('system:node:', ''))
+    const known = new Set(node?.status?.addresses?.map(({ address }) => address) ?? [])
+    const strange = [...request.dnsNames, ...request.ipAddresses].find(name => !known.has(name))
+    // a node that is not there yet has no addresses: it is looked at again
+    if (strange !== undefined)
+      throw new Error(`csr "${csr.metadata.name}" asks for ${strange}, which is not its node's`)
+    await approve(csr, 'Auto approving kubelet serving certificate: every name in it is an address of its node.')
   }
 
   async function mayAsk({ spec }: CertificateSigningRequest, subresource: string): Promise<boolean> {
