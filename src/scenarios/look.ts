@@ -1,4 +1,6 @@
 /** One look at a mesh: every connection dialled, every notice looked for, and both held against what a scenario says. */
+import { findConnection } from '#mesh/connections.ts'
+import { type Explanation, explain } from '#mesh/explain.ts'
 import type { Mesh } from '#mesh/mesh.ts'
 import type { ConnectionStatus } from '#mesh/status.ts'
 import { waitingFor } from './conditions.ts'
@@ -26,6 +28,8 @@ export interface PhaseResult extends Judgement {
   after?: string
   rows: readonly ConnectionStatus[]
   notices: readonly NoticeResult[]
+  /** Of every connection that is not ok: both sides, told while the files are still there. */
+  explanations: readonly Explanation[]
   /** Components that had ended by then, with their last words. */
   dead: readonly { id: string; words: string }[]
 }
@@ -48,8 +52,16 @@ export async function look(stage: Stage, { phase, after, expect, notices = [] }:
     ...(after ? { after } : {}),
     ...seen,
     notices: await Promise.all(notices.map(notice => lookForNotice(stage, notice))),
+    explanations: explained(stage.mesh, seen.rows),
     dead: deadOf(stage.mesh),
   }
+}
+
+function explained(mesh: Mesh, rows: readonly ConnectionStatus[]): Explanation[] {
+  const context = { layout: mesh.layout, dir: mesh.dir, clockOffsetMs: mesh.state.clockOffsetMs }
+  return rows
+    .filter(({ outcome }) => outcome !== 'ok')
+    .map(row => explain(findConnection(row.from, row.to)!, row, context))
 }
 
 async function lookForNotice(stage: Stage, { name, attributes }: Notice): Promise<NoticeResult> {

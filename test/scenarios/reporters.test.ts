@@ -27,7 +27,9 @@ const results: ScenarioResult[] = [
     scenario: scenario('good'),
     ok: true,
     seconds: 1.25,
-    phases: [{ phase: 'expect', rows: [row], differences: [], disagreements: [], notices: [], dead: [] }],
+    phases: [
+      { phase: 'expect', rows: [row], differences: [], disagreements: [], notices: [], explanations: [], dead: [] },
+    ],
   },
   {
     scenario: scenario('bad'),
@@ -48,6 +50,7 @@ const results: ScenarioResult[] = [
         ],
         disagreements: ['kube-apiserver -> etcd: the files say ok'],
         notices: [],
+        explanations: [],
         dead: [{ id: 'kubelet', words: 'it said\nthis' }],
       },
     ],

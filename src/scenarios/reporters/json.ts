@@ -18,7 +18,8 @@ export function json({ write }: ReporterOptions): Reporter {
           ok,
           seconds: Math.round(seconds * 1000) / 1000,
           problems: complaints(result),
-          phases,
+          // the explanations say again what the rows hold
+          phases: phases.map(({ explanations: _, ...phase }) => phase),
           ...(kept ? { kept: kept.dir } : {}),
         }
       })
