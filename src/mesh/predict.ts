@@ -9,7 +9,7 @@ import type { End, Layer, Outcome } from '#tls/types.ts'
 import { parseRevocationList, revocation } from '#x509/crl.ts'
 import { readKeyPair } from '#x509/key-pair.ts'
 import type { Reason } from '#x509/reasons.ts'
-import type { Usage, Verdict, Voice } from '#x509/types.ts'
+import type { Certificate, Usage, Verdict, Voice } from '#x509/types.ts'
 import { verify } from '#x509/verify.ts'
 import { handshakeKeyError } from '#x509/words.ts'
 import { type Connection, connections, type Decided } from './connections.ts'
@@ -42,8 +42,12 @@ export function predict(layout: Layout, options: PredictOptions): Prediction[] {
   const all = connections.map(row => predictRow(layout, row, options))
   const find = (from: string, to: string) => all.find(row => row.from === from && row.to === to)
   // an apiserver that etcd refuses has nothing to serve: the original gives up, too, unless it had begun before
-  const storage = find('kube-apiserver', 'etcd')
-  const runs: Record<string, boolean> = { 'kube-apiserver': storage?.outcome === 'ok', ...options.runs }
+  // (our apiserver asks by etcd's gateway, where its original speaks gRPC)
+  const storage = [find('kube-apiserver', 'etcd'), find('etcd-gateway', 'etcd')]
+  const runs: Record<string, boolean> = {
+    'kube-apiserver': storage.every(row => row?.outcome === 'ok'),
+    ...options.runs,
+  }
   return rows.map(({ from, to, port }) => {
     const prediction = find(from, to)!
     const listener = port === 'etcd-peer' ? 'etcd' : port
@@ -92,6 +96,16 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
     return refused('server', 'authentication', { reason: 'unauthorized', message: 'Unauthorized' })
   }
   const verdict = judge('server', chain, row.serverTrust, 'clientAuth')
+  const isProxy = row.frontProxy && verdict.verdict === 'accept' && mayProxy(layout, to, verdict.chains[0]![0]!)
+  if (row.frontProxy && !isProxy && !(verdict.verdict === 'reject' && verdict.parsing)) {
+    // no front proxy: the next to look at the certificate is x509, with the client CA, and it is for the words
+    const clients = { name: `${to}.client-ca`, flag: `${to} --client-ca-file` }
+    const other = fileOf(layout, clients, 'trust') ? judge('server', chain, clients, 'clientAuth') : verdict
+    if (other.verdict === 'reject') return refused('server', 'authentication', other)
+    const forbidden = { reason: 'forbidden', message: 'cannot get path' } as const
+    if (other !== verdict) return refused('server', 'authorization', forbidden)
+    return refused('server', 'authentication', { reason: 'unauthorized', message: 'not in the allowed list' })
+  }
   if (verdict.verdict === 'reject') {
     // what Go cannot parse ends the handshake even where a bad certificate would not
     return refused('server', row.refusal === 'tls' || verdict.parsing ? 'tls' : 'authentication', verdict)
@@ -103,14 +117,6 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
   const revoked = list ? revocation([certificate!], [parseRevocationList(readFileSync(list))]) : undefined
   if (revoked?.verdict === 'reject') return refused('server', 'tls', revoked)
   const leaf = certificate!.subject
-  const proxies =
-    addedFlag(layout, to, 'requestheader-allowed-names')?.split(',').filter(Boolean) ??
-    layout.plan.cluster.requestheaderAllowedNames
-  // an empty list lets everybody in whom the front-proxy CA signed
-  if (row.frontProxy && proxies.length > 0 && !proxies.includes(leaf.commonName)) {
-    const message = `x509: subject with cn=${leaf.commonName} is not in the allowed list`
-    return refused('server', 'authentication', { reason: 'unauthorized', message })
-  }
   const isOpen = addedFlag(layout, to, 'authorization-mode') === 'AlwaysAllow'
   if (row.allowed && !isOpen && !mayRequest(allowedBy(layout, row.allowed), leaf.commonName, leaf.organizations)) {
     return refused('server', 'authorization', {
@@ -119,6 +125,14 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
     })
   }
   return { from, to, outcome: 'ok' }
+}
+
+/** An empty list lets everybody in whom the front-proxy CA signed. */
+function mayProxy(layout: Layout, to: string, { subject }: Certificate): boolean {
+  const names =
+    addedFlag(layout, to, 'requestheader-allowed-names')?.split(',').filter(Boolean) ??
+    layout.plan.cluster.requestheaderAllowedNames
+  return names.length === 0 || names.includes(subject.commonName)
 }
 
 const listFlag = ({ to }: Connection) => (to === 'etcd-peer' ? 'peer-crl-file' : 'client-crl-file')
@@ -164,7 +178,12 @@ function mayRequest(allowed: NonNullable<Connection['allowed']>, user: string, g
   const { users = [], groups: allowedGroups = [], userPrefix } = allowed
   if (users.includes(user) || groups.some(group => allowedGroups.includes(group))) return true
   // the Node authorizer: CN system:node:<name> and O system:nodes, both
-  return userPrefix !== undefined && user.startsWith(userPrefix) && groups.includes('system:nodes')
+  return (
+    userPrefix !== undefined &&
+    user.length > userPrefix.length &&
+    user.startsWith(userPrefix) &&
+    groups.includes('system:nodes')
+  )
 }
 
 const timeOf = (component: string, { now, clockOffsets = {} }: PredictOptions): Date =>

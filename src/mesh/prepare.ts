@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { stringify } from 'yaml'
 import type { Clock } from '#clock.ts'
 import { createPki } from '#pki/create.ts'
-import { loadPlan } from '#pki/plan.ts'
+import { applyChanges, loadPlan } from '#pki/plan.ts'
 import type { Plan, PlanChanges } from '#pki/types.ts'
 import { kubeletConfiguration, measuringConfiguration, measuringKubeconfig } from './argv.ts'
 import { prepareToJoin } from './join.ts'
@@ -14,6 +14,8 @@ export interface PrepareOptions extends Omit<Layout, 'plan' | 'hosts'> {
   plan: string | Plan
   changes: PlanChanges
   clock: Clock
+  /** See MeshOptions. */
+  asIs?: boolean
 }
 
 /** Makes what is missing and keeps what is there, as kubeadm's phases do. */
@@ -27,7 +29,10 @@ export async function prepare(options: PrepareOptions): Promise<Layout> {
     nodeName: nodes[0]!.name,
     nodes: nodes.map(({ name, address }) => ({ name, address })),
   }
-  const created = await createPki({ plan, dir, clock, overrides: { ...options.changes, cluster } })
+  const overrides = { ...options.changes, cluster }
+  const created = options.asIs
+    ? { plan: await applyChanges(plan, overrides), written: [] }
+    : await createPki({ plan, dir, clock, overrides })
   const layout: Layout = {
     plan: created.plan,
     dir,
@@ -40,21 +45,24 @@ export async function prepare(options: PrepareOptions): Promise<Layout> {
   }
   const written = new Set(created.written.map(({ file }) => file))
   await Promise.all([
-    write(inDir(layout, measuringKubeconfig), stringify(measuringConfiguration(layout))),
+    writeConfigurations(layout),
     ...created.plan.kubeconfigs
       .filter(({ file }) => !written.has(file))
       .map(({ file }) => pointTo(server, inDir(layout, file))),
-    ...membersOf(nodes)
-      .filter(({ component }) => component === 'kubelet')
-      .map(member =>
-        write(
-          inDir(layout, `kubelet/${member.node.name}/config.yaml`),
-          stringify(kubeletConfiguration(layout, member)),
-        ),
-      ),
   ])
   if (bootstrap?.token) await prepareToJoin(layout, bootstrap.token)
   return layout
+}
+
+/** The files that name bundles where others have flags: the kubelets' configuration, and what the extension-apiserver measures with. */
+export async function writeConfigurations(layout: Layout): Promise<void> {
+  const kubelets = membersOf(layout.nodes).filter(({ component }) => component === 'kubelet')
+  await Promise.all([
+    write(inDir(layout, measuringKubeconfig), stringify(measuringConfiguration(layout))),
+    ...kubelets.map(member =>
+      write(inDir(layout, `kubelet/${member.node.name}/config.yaml`), stringify(kubeletConfiguration(layout, member))),
+    ),
+  ])
 }
 
 /** A kubeconfig of an earlier run may name another port. */

@@ -1,6 +1,7 @@
 /** What the steps of a scenario do to a mesh that runs. */
 import { parseDuration } from '#clock.ts'
 import { TrustplaneError } from '#errors.ts'
+import { writeConfigurations } from '#mesh/prepare.ts'
 import { applyChanges } from '#pki/plan.ts'
 import type { TrustSlot } from '#pki/trust-slots.ts'
 import type { RowDocument } from '#pki/types.ts'
@@ -27,9 +28,12 @@ const performers: Record<DeedName, (stage: Stage, targets: readonly string[], va
   'restore-trust': async (stage, targets) => {
     const trust = Object.fromEntries(targets.map(slot => [slot, [...(stage.plan.trust[slot as TrustSlot] ?? [])]]))
     stage.mesh.layout.plan = await applyChanges(stage.mesh.layout.plan, { trust })
+    await writeConfigurations(stage.mesh.layout)
     for (const component of new Set(targets.map(slot => slot.split('.')[0]!))) {
       if (stage.mesh.members.some(member => member.component === component)) await restart(stage, component)
     }
+    // the APIService and the webhook have this one in their objects
+    if (targets.includes('kube-apiserver.extension-ca-bundle')) await stage.mesh.bootstrap()
   },
   'restore-flags': (stage, targets) =>
     each(targets, async target => {
