@@ -30,7 +30,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'explain',
-    summary: 'both sides of a connection, and what mends it; or a reason, or an error code',
+    summary: 'both sides of a connection, and what mends it; or a scenario, a reason, an error code',
     group: 'A control plane',
     load: () => import('./commands/explain.ts'),
   },
@@ -53,6 +53,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/bootstrap.ts'),
   },
   {
+    name: 'restart',
+    summary: 'stop a component and start it again: it reads all its files',
+    group: 'A control plane',
+    load: () => import('./commands/restart.ts'),
+  },
+  {
     name: 'down',
     summary: 'stop it; no process and no port stays behind',
     group: 'A control plane',
@@ -63,6 +69,12 @@ export const commands: readonly CommandEntry[] = [
     summary: 'run scenarios: break something, and check who refuses whom, where and why',
     group: 'Scenarios',
     load: () => import('./commands/run.ts'),
+  },
+  {
+    name: 'rehearse',
+    summary: 'practise a rotation: every step under traffic, and what it would break',
+    group: 'Scenarios',
+    load: () => import('./commands/rehearse.ts'),
   },
   {
     name: 'new',

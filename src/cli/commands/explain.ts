@@ -1,5 +1,5 @@
-/** `trustplane explain`: a connection from both sides, or what an error code or a reason means. */
-import type { Command } from 'commander'
+/** `trustplane explain`: a connection from both sides, a scenario, or what an error code or a reason means. */
+import { type Command, Option } from 'commander'
 import { type ErrorCode, errorCodes, exitCodes, nearest, TrustplaneError } from '#errors.ts'
 import { connectionNames, connections } from '#mesh/connections.ts'
 import { type EndExplanation, type Explanation, explain } from '#mesh/explain.ts'
@@ -18,21 +18,29 @@ import { rowsOf } from './probe.ts'
 export function build(io?: Io): Command {
   const command = createCommand({
     name: 'explain',
-    summary: 'both sides of a connection, and what mends it; or a reason, or an error code',
+    summary: 'both sides of a connection, and what mends it; or a scenario, a reason, an error code',
     formats: ['table', 'json', 'yaml'],
     examples: [
       { does: 'Why does the apiserver get nothing from etcd?', line: 'trustplane explain kube-apiserver etcd' },
       { does: 'Everything that is refused now', line: 'trustplane explain' },
+      { does: 'A scenario, without running it', line: 'trustplane explain scheduler-certificate-expired' },
+      { does: 'The same, and as it happens now', line: 'trustplane explain etcd/client-from-cluster-ca --run' },
       { does: 'What a reason means', line: 'trustplane explain unknown-authority' },
       { does: 'What an error code means', line: 'trustplane explain TP_PORT_IN_USE' },
     ],
   })
-    .argument('[from]', 'who dials; or a reason, or an error code')
+    .argument('[from]', 'who dials; or a scenario, a reason, or an error code')
     .argument('[to]', 'whom')
-  return onRun(command, io, async ([from, to], { io, options, style, say }) => {
+    .addOption(new Option('--run', 'of a scenario: run it, too'))
+  return onRun<{ run?: boolean }>(command, io, async ([from, to], { io, options, style, say }) => {
     if (from?.startsWith('TP')) return explainCode(io, from, options.output)
     const reason = reasons.find(one => one.reason === from)
     if (reason) return explainReason(io, reason, options.output)
+    if (from !== undefined && to === undefined && !isEnd(from)) {
+      const { explainScenario, scenarioOf } = await import('./explain-scenario.ts')
+      const scenario = await scenarioOf(from)
+      if (scenario) return explainScenario(scenario, { io, style, output: options.output, run: options.run ?? false })
+    }
     const rows = from === undefined ? connections : rowsOf(from.replace(/ ->.*$/, ''), to ?? /-> (.*)$/.exec(from)?.[1])
     const layout = await openLayout(options.dir).catch(() => undefined)
     const clockOffsetMs = readState(options.dir)?.clockOffsetMs ?? 0
@@ -53,6 +61,9 @@ export function build(io?: Io): Command {
     return chosen.some(one => isRed(one.status)) ? exitCodes.findings : exitCodes.ok
   })
 }
+
+/** Of a row of the connection table, or a row's name. */
+const isEnd = (name: string) => name.includes('->') || connections.some(row => row.from === name || row.to === name)
 
 function render(one: Explanation, style: Style): string {
   const { status } = one

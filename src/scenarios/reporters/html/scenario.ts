@@ -5,6 +5,7 @@ import { wordsOfStep } from '../../fix-words.ts'
 import type { NoticeResult, PhaseResult } from '../../look.ts'
 import { describeStep, type ScenarioResult } from '../../runner.ts'
 import { isLook } from '../../steps.ts'
+import { flow } from '../../tell.ts'
 import { complaints, phaseWords, skippedIn } from '../reporter.ts'
 import { html, link, type Markup, prose } from './markup.ts'
 import { picture } from './picture.ts'
@@ -40,11 +41,6 @@ function broken({ scenario }: ScenarioResult): Markup {
   const steps = scenario.steps.filter(({ name }) => !isLook(name)).map(describeStep)
   return html`${lines.length > 0 && html`<h3>What is broken</h3><pre>${lines.join('\n')}</pre>`}${steps.length > 0 && html`<h3>What is done</h3><pre>${steps.join('\n')}</pre>`}`
 }
-
-const flow = (value: unknown) =>
-  JSON.stringify(value)
-    .replaceAll(/"([\w.-]+)":/g, '$1: ')
-    .replaceAll(',', ', ')
 
 function problems(result: ScenarioResult): Markup {
   const list = complaints(result)
