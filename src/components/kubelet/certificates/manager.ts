@@ -202,6 +202,9 @@ export class CertificateManager implements IdentitySource {
     this.#info('Certificate rotation: a new certificate is in use', { csr: name, file: store.currentPath })
     this.#isAvailable()
     for (const listener of [...this.#listeners]) listener()
+    await store
+      .forgetOld()
+      .catch(error => this.#info('old certificates could not be removed', { err: messageOf(error) }))
     if (before && usage === 'server auth') {
       const lived = (clock.now().getTime() - before.notBefore.getTime()) / 1000
       metrics.observe('kubelet_certificate_manager_server_rotation_seconds', lived)

@@ -1,6 +1,6 @@
 /** Where the kubelet keeps certificates that it asked for: `<pair>-<date>.pem` with certificate and key, and `<pair>-current.pem` that points to it. */
 import { readFileSync } from 'node:fs'
-import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { read } from '#tls/identity.ts'
 
@@ -38,10 +38,7 @@ export class CertificateStore {
     return { certificate: text, key: text, file: this.currentPath }
   }
 
-  /**
-   * The link is swapped at once: whoever reads it finds the old pair or the new one, whole, whatever happens here.
-   * The original keeps every pair that it ever had; with short lives that would fill the disk.
-   */
+  /** The link is swapped at once: whoever reads it finds the old pair or the new one, whole, whatever happens here. */
   async update(certificate: string, key: string, now: Date): Promise<StoredPair> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
     const stamp = now.toISOString().slice(0, 19).replaceAll(':', '-').replace('T', '-')
@@ -60,12 +57,13 @@ export class CertificateStore {
     await rm(link, { force: true })
     await symlink(name, link)
     await rename(link, this.currentPath)
-    await this.#forgetOld(name)
     return { certificate, key, file: this.currentPath }
   }
 
-  async #forgetOld(current: string): Promise<void> {
+  /** The original keeps every pair that it ever had; with short lives that would fill the disk. */
+  async forgetOld(): Promise<void> {
     const isPair = (name: string) => name.startsWith(`${this.#pair}-`) && /-\d{4}(-\d\d){5}\.pem$/.test(name)
+    const current = await readlink(this.currentPath)
     const names = (await readdir(this.#folder)).filter(name => isPair(name) && name !== current).sort()
     for (const name of names.slice(0, -kept)) await rm(join(this.#folder, name), { force: true })
   }
