@@ -24,6 +24,8 @@ export interface MeshOptions {
   /** A plan, its file, or its name in certs/; default `kubeadm`. */
   plan?: string | Plan
   changes?: PlanChanges
+  /** Take the PKI in `dir` as it is, half rotated or broken: nothing is made, nothing is checked. */
+  asIs?: boolean
   /** Default `random`. */
   ports?: PortsOption
   nodes?: number
@@ -56,6 +58,8 @@ export interface MeshOptions {
   signal?: AbortSignal
   /** Called when everything is on disk and nothing runs yet. */
   onPrepared?: (layout: Layout) => Promise<void>
+  /** `changes` are not written into mesh.json: whoever runs a drill is to find them out. */
+  secret?: boolean
   /** Told what is going on while it starts. */
   onProgress?: (line: string) => void
 }
@@ -85,7 +89,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     kind: 'Mesh',
     launcher: thisProcess(),
     plan: typeof options.plan === 'object' ? (options.plan.file ?? options.plan.name) : (options.plan ?? 'kubeadm'),
-    changes,
+    changes: options.secret ? {} : changes,
     startedAt: new Date(Date.now() + clockOffsetMs).toISOString(),
     clockOffsetMs,
     voice,
@@ -130,6 +134,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       nodes,
       plan: options.plan ?? 'kubeadm',
       changes,
+      asIs: options.asIs ?? false,
       clock: options.clock ?? offsetClock(options.issuedOffsetMs ?? clockOffsetMs),
       ...(bootstrap ? { bootstrap } : {}),
       flags,

@@ -6,10 +6,11 @@ import { messageOf, TrustplaneError } from '#errors.ts'
 import type { Mesh } from '#mesh/mesh.ts'
 import { writeTogether } from '#pki/atomic-write.ts'
 import { filesOf, filesToUndo, type Workshop } from './files.ts'
-import { rowGenerations, together } from './generations.ts'
+import { rowGenerations } from './generations.ts'
 import { performLive, type Stage, withAdmin, writeFiles } from './live.ts'
 import { Loaded } from './loaded.ts'
 import { type OrderOptions, stepsBack, stepsBehind, stepsInOrder } from './order.ts'
+import { type RehearsalResult, resultOf } from './result.ts'
 import { copiesOf, storeOf, wasBegun } from './store.ts'
 import { type RowTraffic, Traffic } from './traffic.ts'
 import type { Action, Rehearsal, RowState, Step, StepResult } from './types.ts'
@@ -28,18 +29,6 @@ export interface RehearseOptions extends OrderOptions {
   signal?: AbortSignal
   onProgress?: (line: string) => void
   onStep?: (result: StepResult) => void
-}
-
-export interface RehearsalResult {
-  rehearsal: Rehearsal
-  steps: readonly StepResult[]
-  requests: number
-  retried: number
-  failed: number
-  /** Every step was done, and no request failed. */
-  ok: boolean
-  /** The step that could not be done. */
-  stopped?: StepResult
 }
 
 /**
@@ -173,7 +162,7 @@ function rowStates(workshop: Workshop, loadedDir: string): (traffic: RowTraffic)
     return {
       from: row.from,
       to: row.to,
-      on: together([on]),
+      on,
       trusts,
       state: isBroken ? 'failed' : 'ok',
       requests,
@@ -183,21 +172,5 @@ function rowStates(workshop: Workshop, loadedDir: string): (traffic: RowTraffic)
       ...(failure?.server ? { server: failure.server } : {}),
       ...(failure?.refusedBy ? { refusedBy: failure.refusedBy } : {}),
     }
-  }
-}
-
-function resultOf(rehearsal: Rehearsal, steps: readonly StepResult[]): RehearsalResult {
-  const sum = (key: 'requests' | 'retried' | 'failed') =>
-    steps.reduce((all, step) => all + step.rows.reduce((some, row) => some + row[key], 0), 0)
-  const stopped = steps.find(step => step.outcome === 'stopped')
-  const failed = sum('failed')
-  return {
-    rehearsal,
-    steps,
-    requests: sum('requests'),
-    retried: sum('retried'),
-    failed,
-    ok: failed === 0 && !stopped,
-    ...(stopped ? { stopped } : {}),
   }
 }
