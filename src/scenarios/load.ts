@@ -100,6 +100,7 @@ async function parseScenario(
       title: value.title.trim(),
       story: value.story.trim(),
       sources: [value.source ?? []].flat(),
+      practice: value.practice ?? {},
       plan: planName,
       nodes,
       faults: broken,

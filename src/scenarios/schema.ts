@@ -22,6 +22,7 @@ import type { Attribute } from './attributes.ts'
 import { connectionCondition } from './conditions.ts'
 import { faults } from './faults/index.ts'
 import { notices } from './notices/index.ts'
+import { practices } from './practices.ts'
 import { type StepSpec, steps } from './steps.ts'
 
 /** `a -> b`, and with `*` at either end: what `expect` may name. */
@@ -180,6 +181,13 @@ export function scenarioSchema(): Schema {
           ...oneOrMore(text('An address.')),
           description: 'Where it happened: an issue, a page, a source file.',
         },
+        practice: object(
+          Object.fromEntries(
+            practices.map(({ name, rule }) => [name, { enum: ['kept', 'broken'], description: rule }]),
+          ),
+          [],
+          'A good practice, and whether it is kept here or broken: each is shown both ways.',
+        ),
         given: givenSchema(planDefs),
         steps: stepList(
           'What is done to the mesh before anybody looks; with `expect` and `notices` in between, a story of several acts.',

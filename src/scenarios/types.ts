@@ -8,6 +8,8 @@ export interface ScenarioDocument {
   title: string
   story: string
   source?: string | string[]
+  /** A row of practices.ts → whether it is kept here. */
+  practice?: Record<string, 'kept' | 'broken'>
   given?: GivenDocument
   steps?: StepDocument[]
   expect: ExpectDocument
@@ -80,6 +82,7 @@ export interface Scenario {
   title: string
   story: string
   sources: readonly string[]
+  practice: Readonly<Record<string, 'kept' | 'broken'>>
   plan: string
   nodes: number
   faults: readonly { name: string; attributes: FaultAttributes }[]
