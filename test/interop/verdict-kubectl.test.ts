@@ -4,7 +4,6 @@
  * Go judges the chain before it looks at the key exchange, so a broken one after it tells an accepted chain from a refused one.
  */
 import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -25,6 +24,7 @@ import { mutateStructure } from '../x509/mutate.ts'
 import { foldNow } from '../x509/oracle.ts'
 import { Random } from '../x509/random.ts'
 import { randomCase } from '../x509/random-chains.ts'
+import { flight } from './plain-flight.ts'
 import { kubectls } from './programs.ts'
 
 interface Presented {
@@ -93,25 +93,6 @@ function randomOnes(count: number): Presented[] {
       ...(name?.startsWith('[') ? {} : { name: name ?? '127.0.0.1' }),
     }
   })
-}
-
-const number = (value: number, bytes: number) => Buffer.from(value.toString(16).padStart(bytes * 2, '0'), 'hex')
-const vector = (lengthBytes: number, ...parts: Uint8Array[]) => {
-  const content = Buffer.concat(parts)
-  return Buffer.concat([number(content.length, lengthBytes), content])
-}
-const handshake = (type: number, ...parts: Uint8Array[]) => Buffer.concat([Buffer.of(type), vector(3, ...parts)])
-
-/** ServerHello, Certificate, a ServerKeyExchange that is none, ServerHelloDone; RFC 5246 §7.4. */
-function flight(chain: readonly Uint8Array[]): Buffer {
-  const suite = Buffer.of(0xc0, 0x2b)
-  const hello = handshake(2, Buffer.of(3, 3), randomBytes(32), vector(1, randomBytes(32)), suite, Buffer.of(0))
-  const certificate = handshake(11, vector(3, ...chain.map(der => vector(3, der))))
-  const messages = Buffer.concat([hello, certificate, handshake(12, Buffer.of(0)), handshake(14)])
-  const records: Buffer[] = []
-  for (let at = 0; at < messages.length; at += 16_000)
-    records.push(Buffer.of(22, 3, 3), vector(2, messages.subarray(at, at + 16_000)))
-  return Buffer.concat(records)
 }
 
 function ours({ chain, roots, name = '127.0.0.1' }: Presented): string {

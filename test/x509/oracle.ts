@@ -24,6 +24,8 @@ export interface OracleCase {
   go124: Said
   go119: Said
   kubectl133?: Said
+  /** What a Node 24 server saw of kubectl 1.33. */
+  tlsClientErrorAtServer?: string | null
   etcd34?: Said
   etcd35?: Said
   kubeApiserver?: Said
