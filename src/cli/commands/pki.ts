@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { createCommand } from '../command.ts'
 import type { Io } from '../io.ts'
 import { buildCheckExpiration } from './pki/check-expiration.ts'
+import { buildController } from './pki/controller.ts'
 import { buildGenerateCsr } from './pki/generate-csr.ts'
 import { buildInit } from './pki/init.ts'
 import { buildLint } from './pki/lint.ts'
@@ -27,4 +28,5 @@ export function build(io?: Io): Command {
     .addCommand(buildLint(io))
     .addCommand(buildGenerateCsr(io))
     .addCommand(buildTimeline(io))
+    .addCommand(buildController(io))
 }
