@@ -40,7 +40,8 @@ const open = [join(types, 'index.d.ts')]
 for (let file = open.pop(); file; file = open.pop()) {
   if (reached.has(file)) continue
   reached.add(file)
-  if (!existsSync(file)) throw new Error(`scripts/pack.js: ${relative(root, file)} is named in a declaration, and is not there`)
+  if (!existsSync(file))
+    throw new Error(`scripts/pack.js: ${relative(root, file)} is named in a declaration, and is not there`)
   open.push(...mend(file))
 }
 for (const name of readdirSync(types, { recursive: true })) {

@@ -9,7 +9,11 @@ export interface Disagreement {
   seen: Seen
 }
 
-/** Rows that are in both lists and differ. What nobody has seen yet is no disagreement. */
+/**
+ * Rows that are in both lists and differ. What nobody has seen yet is no disagreement.
+ * @example
+ * disagreements(mesh.predict(), await mesh.probe()) // []
+ */
 export function disagreements(predicted: readonly Prediction[], seen: readonly Seen[]): Disagreement[] {
   return predicted.flatMap(prediction => {
     const row = seen.find(({ from, to }) => from === prediction.from && to === prediction.to)

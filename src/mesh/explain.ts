@@ -42,6 +42,12 @@ export interface Explanation {
   fixes: readonly string[]
 }
 
+/**
+ * Both ends' view of one connection: what each presented, checked and said, what people notice, and the commands that mend it.
+ * @example
+ * const row = connections.find(({ from, to }) => from === 'kube-apiserver' && to === 'etcd')!
+ * explain(row, mesh.connection('kube-apiserver', 'etcd'), { layout: mesh.layout }).fixes
+ */
 export function explain(row: Connection, status: ConnectionStatus, context: FixContext): Explanation {
   const { layout } = context
   const { client, server } = status

@@ -31,12 +31,20 @@ export interface PredictOptions {
   now: Date
   voice?: Voice
   rows?: readonly Connection[]
+  /** Take the apiserver to be running, whatever etcd thinks of it by now: one that has a connection goes on with it. */
+  hasStorage?: boolean
   /** Components whose clock is off, in milliseconds. */
   clockOffsets?: Readonly<Record<string, number>>
   /** Which components are known to run, or not to: of the others the files decide. */
   runs?: Readonly<Record<string, boolean>>
 }
 
+/**
+ * What every connection will do, from the files alone: nothing is dialled, and no private key is needed.
+ * @example
+ * const inAYear = new Date(Date.now() + 365 * 86_400_000)
+ * predict(mesh.layout, { now: inAYear }).filter(({ outcome }) => outcome !== 'ok')
+ */
 export function predict(layout: Layout, options: PredictOptions): Prediction[] {
   const { rows = connections } = options
   const all = connections.map(row => predictRow(layout, row, options))

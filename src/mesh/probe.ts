@@ -30,7 +30,11 @@ export interface ProbeOptions {
 
 export type ProbeResult = ConnectionStatus
 
-/** One result a row, in their order. */
+/**
+ * Dials connections as the components that dial them, with their files. One result a row, in their order.
+ * @example
+ * const red = (await probe(mesh.layout)).filter(({ outcome }) => outcome !== 'ok')
+ */
 export async function probe(layout: Layout, options: ProbeOptions = {}): Promise<ProbeResult[]> {
   const { rows = connections } = options
   const arrived = newRecords(layout.dir)

@@ -30,7 +30,11 @@ export interface StatusOptions {
   since?: string
 }
 
-/** The status of every row, in the table's order. */
+/**
+ * What both ends of every connection last saw, in the table's order: from the records in a state directory, whoever runs the mesh.
+ * @example
+ * readStatus('.trustplane').filter(({ outcome }) => outcome === 'refused')
+ */
 export const readStatus = (dir: string, options: StatusOptions = {}): ConnectionStatus[] =>
   statusOf(joinHandshakes(readRecords(dir)), options)
 

@@ -39,7 +39,12 @@ export interface Created {
   external: string[]
 }
 
-/** @throws TrustplaneError TP_PKI_EXISTS, TP_PKI_CA_KEY_MISSING, TP_PKI_LOCKED, TP_FILE_UNREADABLE, TP_PLAN_INVALID */
+/**
+ * Writes a PKI as kubeadm does: what is missing is made, what is there stays.
+ * @example
+ * const { written } = await createPki({ plan: await loadPlan('k3s'), dir: '/tmp/pki' })
+ * @throws TrustplaneError TP_PKI_EXISTS, TP_PKI_CA_KEY_MISSING, TP_PKI_LOCKED, TP_FILE_UNREADABLE, TP_PLAN_INVALID
+ */
 export async function createPki(options: CreateOptions): Promise<Created> {
   const { overrides } = options
   const plan = overrides ? await applyChanges(options.plan, overrides) : options.plan

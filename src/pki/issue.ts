@@ -29,6 +29,10 @@ function loadIssuers() {
 }
 
 /**
+ * A whole PKI in memory, path → content.
+ * @example
+ * const files = await issuePki(await loadPlan('kubeadm'), { now: () => new Date() })
+ * files.get('pki/ca.crt')!.content
  * @param kept files that are there already and stay, path → content: their certificates and keys are used, not made again
  * @returns the files to write, without those that are kept
  * @throws TrustplaneError TP_PKI_CA_KEY_MISSING

@@ -22,6 +22,9 @@ import {
 export const packagedPlan = (name: string) => join(packageRoot(), 'certs', `${name}.yaml`)
 
 /**
+ * Reads a plan: which authorities there are, what they sign, and who trusts whom.
+ * @example
+ * const plan = await loadPlan('intermediates')
  * @param where a file, a file: URL, or the bare name of a plan in certs/ (`kubeadm`)
  * @throws TrustplaneError TP_FILE_UNREADABLE, TP_PLAN_INVALID (every problem with file, line and column)
  */
@@ -52,6 +55,8 @@ export function planOf(document: PlanDocument, file: string): Plan {
 
 /**
  * The plan with changes to it; the plan itself stays as it is.
+ * @example
+ * await applyChanges(plan, { certificates: { apiserver: { notAfter: '-1d' } } })
  * @param file where the changes stand, for messages
  * @throws TrustplaneError TP_PLAN_INVALID
  */

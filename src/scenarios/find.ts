@@ -9,6 +9,8 @@ export const packagedScenarios = (): string => join(packageRoot(), 'scenarios')
 
 /**
  * Files, folders (with all below them), or names of packaged scenarios; in the order given, each once.
+ * @example
+ * findScenarioFiles(['etcd/client-from-cluster-ca', 'my-scenarios/'])
  * @throws TrustplaneError TP_NAME_UNKNOWN
  */
 export function findScenarioFiles(paths: readonly string[] = [packagedScenarios()]): string[] {

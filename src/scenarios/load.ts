@@ -25,7 +25,12 @@ import { scenarioSchema } from './schema.ts'
 import type { FaultAttributes, GivenDocument, NoticeAttributes, Scenario, ScenarioDocument, Step } from './types.ts'
 import { undone } from './undone.ts'
 
-/** @throws TrustplaneError TP_SCENARIO_INVALID with every problem of every file */
+/**
+ * Reads scenarios.
+ * @example
+ * const scenarios = await loadScenarios(findScenarioFiles(['etcd']))
+ * @throws TrustplaneError TP_SCENARIO_INVALID with every problem of every file
+ */
 export async function loadScenarios(files: readonly string[]): Promise<Scenario[]> {
   const problems: PlacedProblem[] = []
   const scenarios: Scenario[] = []

@@ -12,7 +12,10 @@ export interface FaultyMeshOptions extends MeshOptions {
 }
 
 /**
- * Starts a mesh in this process, on free ports, in a temporary directory; each of these can be had otherwise.
+ * Starts a control plane in this process, on free ports, in a temporary directory; each of these can be had otherwise.
+ * @example
+ * await using mesh = await startMesh({ fault: 'etcd/client-from-cluster-ca' })
+ * mesh.connection('kube-apiserver', 'etcd').reason // 'unknown-authority'
  * @throws TrustplaneError TP_NAME_UNKNOWN for a scenario that is not there, and what `startMesh` throws
  */
 export async function startFaultyMesh(options: FaultyMeshOptions = {}): Promise<Mesh> {

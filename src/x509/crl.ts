@@ -9,6 +9,10 @@ import { scanPem } from './pem-scanner.ts'
 import type { Certificate, RevocationList, Verdict } from './types.ts'
 
 /**
+ * For `verify({ crls })`.
+ * @example
+ * verify({ chain, roots, usage: 'clientAuth', now: new Date(), crls: [parseRevocationList(readFileSync('crl.pem'))] })
+ *
  * x509.ParseCRL: PEM when it begins with `-----BEGIN X509 CRL`, DER otherwise.
  * @throws CertificateParseError
  */

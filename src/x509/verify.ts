@@ -13,6 +13,12 @@ import { certificateBlocks, parseTrustedCertificates } from './pem.ts'
 import { policiesAreValid } from './policies.ts'
 import type { Certificate, Usage, Verdict, VerifyOptions, Voice } from './types.ts'
 
+/**
+ * Says of a chain what Go's crypto/x509 says of it inside Kubernetes and etcd, in its words. Opens nothing, and has no clock of its own.
+ * @example
+ * const verdict = verify({ chain, roots: ca, usage: 'serverAuth', name: 'localhost', now: new Date() })
+ * if (verdict.verdict === 'reject') console.log(verdict.reason, verdict.message)
+ */
 export function verify(options: VerifyOptions): Verdict {
   const failed = (refusal: Failure, parsing = false): Verdict => ({
     verdict: 'reject',
