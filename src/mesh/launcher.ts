@@ -88,6 +88,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     apiVersion,
     kind: 'Mesh',
     launcher: thisProcess(),
+    ...(temporary ? { temporary: true as const } : {}),
     plan: typeof options.plan === 'object' ? (options.plan.file ?? options.plan.name) : (options.plan ?? 'kubeadm'),
     changes: options.secret ? {} : changes,
     startedAt: new Date(Date.now() + clockOffsetMs).toISOString(),

@@ -29,6 +29,8 @@ export interface MeshState {
   kind: 'Mesh'
   /** The launcher: its pid, and the moment that this pid began (a pid alone may be somebody else's by now). */
   launcher: { pid: number; began: string | undefined }
+  /** The directory was made for this mesh and goes with it: whoever finds it without its launcher may delete it. */
+  temporary?: true
   /** A plan's name or file, and the changes to it. */
   plan: string
   changes: PlanChanges

@@ -36,7 +36,11 @@ export interface RunOptions {
   onResult?: (result: ScenarioResult) => void
 }
 
-/** Results in the order of the scenarios, whichever ended first. */
+/**
+ * Runs scenarios, each on a mesh of its own. Results in the order of the scenarios, whichever ended first.
+ * @example
+ * const results = await runScenarios(await loadScenarios(findScenarioFiles(['etcd'])), { jobs: 2 })
+ */
 export async function runScenarios(
   scenarios: readonly Scenario[],
   options: RunOptions = {},
@@ -91,6 +95,7 @@ async function begin(scenario: Scenario, { isolation = 'in-process', etcdBinary,
     ...meshOptionsOf(given, originals),
     isolation,
     ...(etcdBinary ? { etcdBinary } : {}),
+    ...(signal ? { signal } : {}),
   })
   const stage: Stage = {
     mesh,

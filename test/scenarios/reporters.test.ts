@@ -16,6 +16,7 @@ const scenario = (name: string): Scenario => ({
   nodes: 1,
   faults: [],
   more: {},
+  practice: {},
   notices: [],
   steps: [],
   expect: {},

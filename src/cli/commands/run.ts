@@ -2,9 +2,10 @@
 import { type Command, Option } from 'commander'
 import { exitCodes, nearest, TrustplaneError } from '#errors.ts'
 import { findScenarioFiles } from '#scenarios/find.ts'
+import { cleanLeftovers } from '#scenarios/leftovers.ts'
 import { loadScenarios } from '#scenarios/load.ts'
 import { reporters } from '#scenarios/reporters/index.ts'
-import { runScenarios } from '#scenarios/runner.ts'
+import { type RunOptions as RunnerOptions, runScenarios, type ScenarioResult } from '#scenarios/runner.ts'
 import type { Scenario } from '#scenarios/types.ts'
 import { type ActionContext, createCommand, onRun, wholeNumber } from '../command.ts'
 import type { Io } from '../io.ts'
@@ -19,6 +20,7 @@ interface RunOptions {
   list?: boolean
   etcdBinary?: string
   isolation: 'process' | 'in-process'
+  worker?: boolean
 }
 
 export function build(io?: Io): Command {
@@ -35,6 +37,7 @@ export function build(io?: Io): Command {
         does: 'One, and look at its mesh if it fails',
         line: 'trustplane run --only scheduler-certificate-expired --keep',
       },
+      { does: 'A page to show and to send, with pictures', line: 'trustplane run -o html > report.html' },
       { does: 'What there is', line: 'trustplane run --list' },
     ],
   })
@@ -49,8 +52,10 @@ export function build(io?: Io): Command {
         .choices(['in-process', 'process'])
         .default('in-process'),
     )
+    .addOption(new Option('--worker').hideHelp())
   return onRun<RunOptions>(command, io, async (paths, context) => {
     const { options } = context
+    if (options.worker) return work()
     const all = await loadScenarios(findScenarioFiles(paths.length > 0 ? paths : undefined))
     const chosen = options.only ? only(all, options.only) : all
     if (chosen.length === 0) {
@@ -91,9 +96,11 @@ async function run(
     dim: style.dim,
   })
   const interrupt = onInterrupt()
-  const progress = progressLine(io, scenarios.length, options.quiet ?? false)
+  const progress = progressLine(io, scenarios.length, options)
+  const left = await cleanLeftovers()
+  if (left.length > 0) say(`deleted what a run that was killed had left: ${left.join(', ')}`)
   reporter.begin(scenarios)
-  const results = await runScenarios(scenarios, {
+  const results = await runAll(scenarios, {
     jobs: options.jobs,
     keep: options.keep ?? false,
     isolation: options.isolation,
@@ -101,7 +108,7 @@ async function run(
     ...(options.etcdBinary ? { etcdBinary: options.etcdBinary } : {}),
     onStart: progress.start,
     onResult(result) {
-      progress.end(result.scenario)
+      progress.end(result)
       reporter.result(result)
     },
   })
@@ -118,9 +125,27 @@ async function run(
   return results.every(result => result.ok) ? exitCodes.ok : exitCodes.findings
 }
 
-/** On a terminal one line that is drawn over; elsewhere nothing: results come as they are there. */
-function progressLine(io: Io, total: number, quiet: boolean) {
+/** Several processes for several cores, where there is enough to do to be worth their start. */
+async function runAll(scenarios: readonly Scenario[], options: RunnerOptions): Promise<ScenarioResult[]> {
+  const { jobs = 1, keep } = options
+  if (jobs === 1 || keep || scenarios.length < 3 * jobs) return runScenarios(scenarios, options)
+  const { runInProcesses } = await import('#scenarios/workers.ts')
+  return runInProcesses(scenarios, options)
+}
+
+/** One of those processes. */
+async function work(): Promise<number> {
+  const { serveRuns } = await import('#scenarios/workers.ts')
+  const interrupt = onInterrupt()
+  await serveRuns(interrupt.signal)
+  interrupt.release()
+  return exitCodes.ok
+}
+
+/** On a terminal one line that is drawn over; elsewhere a line a result, where the report itself comes only at the end. */
+function progressLine(io: Io, total: number, { quiet = false, output }: { quiet?: boolean; output: string }) {
   const moving = mayMove(io) && !quiet
+  const telling = !moving && !quiet && !['pretty', 'tap'].includes(output)
   const running = new Set<string>()
   let done = 0
   const draw = () => {
@@ -133,10 +158,11 @@ function progressLine(io: Io, total: number, quiet: boolean) {
       running.add(scenario.name)
       draw()
     },
-    end(scenario: Scenario) {
+    end({ scenario, ok }: ScenarioResult) {
       running.delete(scenario.name)
       done++
       if (moving) io.stderr.write('\r\x1b[2K')
+      if (telling) io.stderr.write(`${done}/${total} ${ok ? 'ok' : 'FAILED'} ${scenario.group}/${scenario.name}\n`)
       setImmediate(draw)
     },
     clear() {
