@@ -62,6 +62,14 @@ export function completeCommand(command: Command): void {
 const variableOf = (option: Option) =>
   `TRUSTPLANE_${(option.long ?? option.short ?? '').replace(/^-+/, '').toUpperCase().replaceAll('-', '_')}`
 
+const defaults = new WeakSet<Command>()
+
+/** Adds a subcommand that is meant when none is named: `trustplane drill` is `trustplane drill start`. */
+export function addDefault(command: Command, child: Command): void {
+  defaults.add(child)
+  command.addCommand(child, { isDefault: true })
+}
+
 /** `argv` with a flag for every TRUSTPLANE_<OPTION> that is set, before the flags that were given: the last one counts. */
 export function withEnvironment(root: Command, argv: readonly string[], env: NodeJS.ProcessEnv): string[] {
   let command = root
@@ -71,6 +79,7 @@ export function withEnvironment(root: Command, argv: readonly string[], env: Nod
     if (!child) break
     command = child
   }
+  command = command.commands.find(child => defaults.has(child)) ?? command
   const flags = command.options.flatMap(option => {
     const value = env[variableOf(option)]
     if (value === undefined) return []

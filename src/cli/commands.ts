@@ -77,6 +77,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/rehearse.ts'),
   },
   {
+    name: 'drill',
+    summary: 'break something unseen; find it, mend it, have it checked',
+    group: 'Scenarios',
+    load: () => import('./commands/drill.ts'),
+  },
+  {
     name: 'new',
     summary: 'write a commented scenario to start from',
     group: 'Scenarios',

@@ -1,6 +1,7 @@
 /** A mesh in the foreground: the table when everything was dialled, then what changes, until a signal comes. */
 import { exitCodes } from '#errors.ts'
 import { describeDisagreement, disagreements } from '#mesh/agreement.ts'
+import { serveControl } from '#mesh/control.ts'
 import { type MeshOptions, startMesh } from '#mesh/launcher.ts'
 import type { Mesh } from '#mesh/mesh.ts'
 import type { ConnectionStatus } from '#mesh/status.ts'
@@ -21,14 +22,17 @@ export async function runInForeground(context: UpContext, meshOptions: MeshOptio
     if (interrupt.received !== undefined) return interrupt.received
     throw error
   }
+  let control: { close(): void } | undefined
   try {
     const rows = await mesh.probe()
+    control = serveControl(mesh)
     await show(context, mesh, rows, (performance.now() - began) / 1000)
     tellParent(rows)
     compare(context, mesh, rows)
     return await follow(context, mesh, interrupt.status)
   } finally {
     say('stopping …')
+    control?.close()
     await mesh.stop()
   }
 }

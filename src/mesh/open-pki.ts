@@ -13,6 +13,7 @@ import { issuePki } from '#pki/issue.ts'
 import { loadPlan } from '#pki/plan.ts'
 import { planRecord, recordedPlan } from '#pki/plan-record.ts'
 import { hasManifests } from '#pki/static-pods.ts'
+import type { Plan } from '#pki/types.ts'
 import { type Layout, nodesOf } from './layout.ts'
 import { planByManifests } from './manifests.ts'
 import { defaultPorts } from './ports.ts'
@@ -64,8 +65,10 @@ async function hostsOf(dir: string): Promise<Layout['hosts']> {
   }
 }
 
-async function issued(where: string, clock: Clock): Promise<OpenPki> {
-  const plan = await loadPlan(where)
+const issued = async (where: string, clock: Clock): Promise<OpenPki> => issuePlan(await loadPlan(where), where, clock)
+
+/** A plan's PKI, made for a look at it. */
+export async function issuePlan(plan: Plan, name: string, clock: Clock): Promise<OpenPki> {
   const files = await issuePki(plan, clock)
   const dir = await mkdtemp(join(tmpdir(), 'trustplane-'))
   await Promise.all(
@@ -76,10 +79,5 @@ async function issued(where: string, clock: Clock): Promise<OpenPki> {
     }),
   )
   const layout: Layout = { plan, dir, ports: defaultPorts, host: '127.0.0.1', hosts: {}, nodes: nodesOf(1) }
-  return {
-    name: where,
-    kind: 'plan',
-    layout,
-    [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
-  }
+  return { name, kind: 'plan', layout, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) }
 }

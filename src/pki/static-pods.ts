@@ -23,7 +23,8 @@ export function staticPodFlags(dir: string): Map<string, Map<string, string>> {
   return found
 }
 
-function commandsIn(file: string): string[][] {
+/** The command line of each container in a pod's manifest; none when it cannot be read. */
+export function commandsIn(file: string): string[][] {
   try {
     const pod = parse(readFileSync(file, 'utf8')) as {
       spec?: { containers?: { command?: string[]; args?: string[] }[] }
