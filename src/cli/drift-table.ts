@@ -21,15 +21,15 @@ function columns(style: Style, dir: string): Column<Drift>[] {
   return [
     { header: 'COMPONENT', value: row => row.component },
     { header: 'FLAG', value: row => row.flag },
+    { header: 'HOLDS', value: row => row.holds },
     { header: 'FILE', value: row => (row.file.startsWith(root) ? row.file.slice(root.length) : row.file) },
     {
       header: 'STATE',
       value: row => `${style.symbol(states[row.state])} ${style.paint(states[row.state], words[row.state])}`,
     },
-    { header: 'READ AGAIN', value: row => row.when },
+    { header: 'READ AGAIN', value: row => row.when, wide: true },
     { header: 'IN MEMORY', value: row => short(row.memory), wide: true },
     { header: 'ON DISK', value: row => short(row.disk), wide: true },
-    { header: 'HOLDS', value: row => row.holds, wide: true },
   ]
 }
 

@@ -7,6 +7,8 @@ import { parseDuration } from '#clock.ts'
 import { readRequest } from '#components/kube-controller-manager/signing/request.ts'
 import { messageOf } from '#errors.ts'
 import type { Secret } from '#kubernetes/types.ts'
+import { parseCertificate } from '#x509/certificate.ts'
+import { ipToString } from '#x509/ip-addresses.ts'
 import {
   annotation,
   type Certificate,
@@ -126,8 +128,32 @@ export function mismatchOf({ spec: request }: CertificateRequest, spec: Certific
   return rows.filter(([, isSame]) => !isSame).map(([field]) => field)
 }
 
-const requestDiffers: Policy = ({ request, certificate, secret }) => {
-  if (!request) return undefined
+/** currentSecretValidForSpec: without its request, the names alone can be compared; a CN may be one of them. */
+const secretDiffers: Policy = ({ certificate: { spec }, secret }) => {
+  const leaf = parseCertificate(new X509Certificate(dataOf(secret, 'tls.crt')).raw)
+  const { dnsNames = [], ipAddresses = [], uris = [] } = leaf.subjectAltName ?? {}
+  const has = (there: readonly string[], wanted: readonly string[] = []) => wanted.every(name => there.includes(name))
+  const rows: [field: string, isSame: boolean][] = [
+    [
+      'spec.commonName',
+      !spec.commonName || spec.commonName === leaf.subject.commonName || dnsNames.includes(spec.commonName),
+    ],
+    ['spec.dnsNames', has([...dnsNames, leaf.subject.commonName], spec.dnsNames)],
+    ['spec.ipAddresses', has(ipAddresses.map(ipToString), spec.ipAddresses)],
+    ['spec.uris', has(uris, spec.uris)],
+  ]
+  const fields = rows.filter(([, isSame]) => !isSame).map(([field]) => field)
+  return fields.length === 0
+    ? undefined
+    : found(
+        'SecretMismatch',
+        `Issuing certificate as Existing issued Secret is not up to date for spec: [${fields.join(' ')}]`,
+      )
+}
+
+const requestDiffers: Policy = input => {
+  const { request, certificate, secret } = input
+  if (!request) return secretDiffers(input)
   try {
     const { publicKey } = readRequest(request.spec.request)
     if (!publicKey.equals(createPublicKey(dataOf(secret, 'tls.key'))))

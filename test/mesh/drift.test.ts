@@ -98,8 +98,11 @@ t.test('a running mesh', async t => {
     await until(() => find('kube-apiserver', '--tls-cert-file')?.state === 'same')
     const { status, stdout, stderr } = await trustplane('status', '--drift', '--dir', dir)
     t.equal(status, 1)
-    t.match(stdout, /^kube-scheduler +--kubeconfig +scheduler\.conf +✗ newer on disk, needs a restart +at start only$/m)
-    t.match(stdout, /^kube-apiserver +--tls-cert-file +pki\/apiserver\.crt +✓ same/m)
+    t.match(
+      stdout,
+      /^kube-scheduler +--kubeconfig +embedded client certificate +scheduler\.conf +✗ newer on disk, needs a restart$/m,
+    )
+    t.match(stdout, /^kube-apiserver +--tls-cert-file +serving certificate and key +pki\/apiserver\.crt +✓ same/m)
     t.match(stderr, /next: restart kube-scheduler$/m)
     await mesh.member('kube-scheduler').restart()
     await mesh.member('kube-scheduler').settled(30_000)

@@ -99,6 +99,11 @@ t.test('what is wrong is said with cert-manager’s reason and words', async t =
       'RequestChanged',
       'Fields on existing CertificateRequest resource not up to date: [spec.dnsNames spec.usages]',
     ],
+    [
+      { request: undefined, certificate: { ...input.certificate, spec: { ...spec, ipAddresses: ['192.0.2.1'] } } },
+      'SecretMismatch',
+      'Issuing certificate as Existing issued Secret is not up to date for spec: [spec.ipAddresses]',
+    ],
     [{ now: hours(16) }, 'Renewing', 'Renewing certificate as renewal was scheduled at 2026-11-25 02:00:00 +0000 UTC'],
   ]
   for (const [change, reason, message] of rows) t.match(whyIssue({ ...input, ...change }), { reason, message }, reason)
