@@ -62,16 +62,10 @@ const known = new Map<string, Keys | undefined>()
 export function rekey(one: OracleCase): RekeyedCase {
   const frames = [...certificatesIn(one.chain), ...certificatesIn(one.roots)]
   const keys = frames.map(keysOf).filter(found => found !== undefined)
-  // the same certificate in chain and bundle stays the same: ECDSA signs differently each time
-  const made = new Map<string, Buffer>()
   const again = (text: string) =>
     text.replace(pem, (block, label: string, body: string) => {
       const frame = label.endsWith('CERTIFICATE') ? frameOf(Buffer.from(body, 'base64')) : undefined
-      if (!frame) return block
-      const id = frame.der.toString('latin1')
-      const der = made.get(id) ?? rekeyed(frame, keys)
-      made.set(id, der)
-      return block.replace(body, wrapAs(body, der))
+      return frame ? block.replace(body, wrapAs(body, rekeyed(frame, keys))) : block
     })
   const [leaf] = certificatesIn(one.chain)
   const own = leaf && keysOf(leaf)?.fresh.privateKey
@@ -144,6 +138,9 @@ function freshKeys(spki: Buffer): Keys | undefined {
   }
 }
 
+/** The same certificate stays the same, in a chain and a bundle and from case to case: ECDSA signs differently each time. */
+const made = new Map<string, Buffer>()
+
 function rekeyed(frame: Frame, keys: readonly Keys[]): Buffer {
   const body = sequence(...frame.tbs)
   const own = keysOf(frame)
@@ -152,8 +149,11 @@ function rekeyed(frame: Frame, keys: readonly Keys[]): Buffer {
     : body
   const algorithm = algorithmOf(frame.algorithm)
   const signer = algorithm && keys.find(({ old }) => holds(algorithm, body, old, frame.signature))
+  const id = `${frame.der.toString('latin1')}${signer ? 'signed' : ''}`
   const signature = signer ? sign(algorithm.hash, tbs, { ...algorithm, key: signer.fresh.privateKey }) : frame.signature
-  return sequence(tbs, frame.algorithm, bitString(signature))
+  const certificate = made.get(id) ?? sequence(tbs, frame.algorithm, bitString(signature))
+  made.set(id, certificate)
+  return certificate
 }
 
 /** The AlgorithmIdentifier is the case's. */
