@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { errorCodes, exitCodes } from '../src/errors.ts'
@@ -62,10 +62,34 @@ const blocks: Record<string, () => string> = {
       ['plan', 'what it is'],
       yamlFiles('certs').map(file => [`[${nameOf(file)}](${file})`, String(read(file).description ?? '')]),
     ),
-  scenarios: () =>
+  // of README.md: the folders, each with its first scenario
+  folders: () =>
     table(
-      ['scenario', 'what happens'],
-      yamlFiles('scenarios').map(file => [`[${nameOf(file)}](${file})`, String(read(file).title ?? '')]),
+      ['folder', 'scenarios', 'such as'],
+      [...Map.groupBy(scenarioFiles(), folderOf)].map(([folder, files]) => [
+        `[${folder}](scenarios/README.md#${folder})`,
+        String(files.length),
+        String(read(files[0]!).title),
+      ]),
+    ),
+  // of scenarios/README.md: all of them
+  scenarios: () =>
+    [...Map.groupBy(scenarioFiles(), folderOf)]
+      .map(([folder, files]) => {
+        const rows = files.map(file => [
+          `[${basename(file, '.yaml')}](${relative('scenarios', file)})`,
+          String(read(file).title),
+        ])
+        return `## ${folder}\n\n${table(['scenario', 'what happens'], rows)}`
+      })
+      .join('\n\n'),
+  rehearsals: () =>
+    table(
+      ['rehearsal', 'what is practised'],
+      yamlFiles('scenarios/rehearsals').map(file => [
+        `[${basename(file, '.yaml')}](${file})`,
+        String(read(file).title),
+      ]),
     ),
   up: () => ['```text', firstRun(), '```'].join('\n'),
   errors: () =>
@@ -132,6 +156,8 @@ const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
 const table = (headers: string[], rows: string[][]) =>
   [headers, headers.map(() => '---'), ...rows].map(row => `| ${row.map(cell).join(' | ')} |`).join('\n')
 const read = (file: string) => parse(readFileSync(path(file), 'utf8')) as Record<string, unknown>
+const scenarioFiles = () => yamlFiles('scenarios').filter(file => !file.startsWith('scenarios/rehearsals/'))
+const folderOf = (file: string) => file.split('/')[1]!
 const nameOf = (file: string) => relative(file.split('/')[0]!, file).replace(/\.yaml$/, '')
 const yamlFiles = (folder: string) =>
   readdirSync(path(folder), { recursive: true, encoding: 'utf8' })
@@ -144,6 +170,7 @@ export function staleDocuments(): Map<string, string> {
   const stale = new Map<string, string>()
   const documents = [
     'README.md',
+    'scenarios/README.md',
     ...readdirSync(path('docs'))
       .filter(name => name.endsWith('.md') && name !== 'cli.md')
       .map(name => `docs/${name}`),
