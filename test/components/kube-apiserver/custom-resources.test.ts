@@ -157,7 +157,12 @@ t.test('an apiserver serves what is defined', async t => {
     const { serverRelativeURL } = index['apis/example.test/v1']
     const { components, paths } = (await call('GET', serverRelativeURL)).body
     t.equal(components.schemas['test.example.v1.Widget'].properties.spec.properties.size.type, 'integer')
-    t.ok(paths['/apis/example.test/v1/namespaces/{namespace}/widgets/{name}'].patch)
+    const { patch } = paths['/apis/example.test/v1/namespaces/{namespace}/widgets/{name}']
+    t.strictSame(
+      Object.keys(patch.requestBody.content).filter(type => type.includes('strategic')),
+      [],
+      'kubectl must not try a strategic patch',
+    )
     t.ok((await call('GET', '/openapi/v2')).body.definitions['test.example.v1.Widget'])
   })
 

@@ -53,6 +53,10 @@ interface Operation {
   nameOf: (row: ResourceDefinition) => string
 }
 
+/** kubectl makes a strategic patch for whatever says that it takes one; nothing says how a custom resource's lists are merged. */
+const patchTypesOf = ({ conform }: ResourceDefinition) =>
+  conform ? patchTypes.filter(type => !type.includes('strategic')) : patchTypes
+
 function operation(row: ResourceDefinition, { method, action, dialect, nameOf }: Operation): Record<string, unknown> {
   const kind = gvk([row.group, row.version, row.kind])
   const name = action === 'list' ? `${nameOf(row)}List` : nameOf(row)
@@ -69,7 +73,7 @@ function operation(row: ResourceDefinition, { method, action, dialect, nameOf }:
   return {
     description: `${action} ${row.kind}`,
     operationId: `${action}${apiVersionOf(row).replace(/\W+(.)/g, (_, c: string) => c.toUpperCase())}${row.kind}`,
-    ...(dialect === 'v2' && method === 'patch' ? { consumes: patchTypes } : {}),
+    ...(dialect === 'v2' && method === 'patch' ? { consumes: patchTypesOf(row) } : {}),
     ...(dialect === 'v2' ? { produces: ['application/json', 'application/yaml'] } : {}),
     parameters,
     ...(hasBody && dialect === 'v3'
@@ -77,7 +81,7 @@ function operation(row: ResourceDefinition, { method, action, dialect, nameOf }:
           requestBody: {
             required: true,
             content: Object.fromEntries(
-              (method === 'patch' ? patchTypes : ['*/*']).map(type => [type, { schema: ref }]),
+              (method === 'patch' ? patchTypesOf(row) : ['*/*']).map(type => [type, { schema: ref }]),
             ),
           },
         }
