@@ -3,7 +3,7 @@ import { findConnection } from '#mesh/connections.ts'
 import { readDrift } from '#mesh/drift.ts'
 import { layoutOf } from '#mesh/open.ts'
 import { probe } from '#mesh/probe.ts'
-import { requireRunning } from '#mesh/state.ts'
+import { type ComponentState, requireRunning } from '#mesh/state.ts'
 import type { ConnectionStatus } from '#mesh/status.ts'
 import { loosened } from './loosened.ts'
 import { layoutNow } from './manifests.ts'
@@ -11,7 +11,7 @@ import { requireDrill, writeDrill } from './state.ts'
 import type { DrillCheck } from './types.ts'
 
 /** How long something that was just mended may take to be read again. */
-const patienceMs = 4000
+const patienceMs = 2500
 
 /** @throws TrustplaneError TP_NOT_RUNNING */
 export async function checkDrill(dir: string): Promise<DrillCheck> {
@@ -41,7 +41,12 @@ export const isRed = ({ outcome }: ConnectionStatus): boolean => outcome === 're
 const notRunning = (dir: string): string[] =>
   requireRunning(dir)
     .components.filter(({ state }) => state !== 'running')
-    .map(({ id, state }) => `${id} is ${state}: its log says why (trustplane logs ${id} --dir ${dir})`)
+    .map(({ id, state }) => `${id} is ${state}: ${adviceFor[state] ?? ''}trustplane logs ${id} --dir ${dir}`)
+
+const adviceFor: Partial<Record<ComponentState['state'], string>> = {
+  starting: 'give it a moment and check again, or see what it waits for: ',
+  dead: 'its last lines say why: ',
+}
 
 /** A component that reads a file once may look well to everybody else and still fail with what it read. */
 const behind = (dir: string): string[] => [

@@ -127,6 +127,16 @@ t.test('status --watch prints what changes, and ends with the signal', async t =
   t.strictSame(await once(watching, 'exit'), [130, null])
 })
 
+t.test('restart is another process of the same component, and a name that is not there has its nearest', async t => {
+  const pidOf = () => readState(dir)?.components.find(({ id }) => id === 'kube-proxy')?.pid
+  const before = pidOf()
+  const { status, document } = await json('restart', 'kube-proxy')
+  t.equal(status, 0)
+  t.match(document, { kind: 'ComponentList', items: [{ id: 'kube-proxy', state: 'running' }] })
+  t.not(pidOf(), before)
+  t.match((await json('restart', 'kube-prox')).stderr, 'did you mean kube-proxy?')
+})
+
 t.test('a second `up` in the directory is refused with 4', async t => {
   const second = run('up', '--ports', 'random', '--dir', dir)
   t.equal(second.status, 4)
