@@ -38,7 +38,7 @@ export const servingFlags = [
   { name: 'tls-cert-file', kind: 'string', description: 'serving certificate, with intermediates after it' },
   { name: 'tls-private-key-file', kind: 'string', description: "the serving certificate's key" },
   { name: 'tls-cipher-suites', kind: 'list', description: 'cipher suites for TLS 1.2, in Go’s names' },
-  { name: 'tls-min-version', kind: 'string', description: 'VersionTLS12 or VersionTLS13', default: 'VersionTLS12' },
+  { name: 'tls-min-version', kind: 'string', description: 'VersionTLS10 to VersionTLS13', default: 'VersionTLS12' },
 ] as const satisfies readonly FlagSpec[]
 
 export const acceptedServingFlags: readonly FlagSpec[] = [

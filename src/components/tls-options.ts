@@ -1,6 +1,24 @@
 /** The flags that say how TLS is spoken, read for `#tls`. */
 import { TrustplaneError } from '#errors.ts'
 import { unknownCipherSuites } from '#tls/suites.ts'
+import type { TlsVersion } from '#tls/types.ts'
+
+/** k8s.io/component-base/cli/flag's names. The old ones are there to be seen failing audits, as in the originals. */
+const tlsVersions: Readonly<Record<string, TlsVersion>> = {
+  VersionTLS10: 'TLSv1',
+  VersionTLS11: 'TLSv1.1',
+  VersionTLS12: 'TLSv1.2',
+  VersionTLS13: 'TLSv1.3',
+}
+
+/** @throws TrustplaneError TP_FLAG_INVALID */
+export function tlsVersion(component: string, name: string): TlsVersion {
+  const version = tlsVersions[name]
+  if (version) return version
+  throw new TrustplaneError('TP_FLAG_INVALID', `${component}: unknown tls version ${JSON.stringify(name)}`, {
+    fix: `--tls-min-version is ${Object.keys(tlsVersions).join(', ')}`,
+  })
+}
 
 /** `--tls-min-version`, `--tls-cipher-suites` and our own `--require-client-certificate`. @throws TrustplaneError */
 export function tlsOptions(
@@ -10,13 +28,8 @@ export function tlsOptions(
     'tls-cipher-suites'?: string[] | undefined
     'require-client-certificate'?: boolean
   },
-): { minVersion?: 'TLSv1.2' | 'TLSv1.3'; cipherSuites?: readonly string[]; requireClientCertificate?: boolean } {
-  const version = values['tls-min-version'] ?? 'VersionTLS12'
-  if (version !== 'VersionTLS12' && version !== 'VersionTLS13') {
-    throw new TrustplaneError('TP_FLAG_INVALID', `${component}: unknown tls version ${JSON.stringify(version)}`, {
-      fix: '--tls-min-version is VersionTLS12 or VersionTLS13',
-    })
-  }
+): { minVersion?: TlsVersion; cipherSuites?: readonly string[]; requireClientCertificate?: boolean } {
+  const minVersion = tlsVersion(component, values['tls-min-version'] ?? 'VersionTLS12')
   const suites = values['tls-cipher-suites'] ?? []
   const [unknown] = unknownCipherSuites(suites)
   if (unknown !== undefined) {
@@ -27,7 +40,7 @@ export function tlsOptions(
     )
   }
   return {
-    minVersion: version === 'VersionTLS13' ? 'TLSv1.3' : 'TLSv1.2',
+    minVersion,
     ...(suites.length > 0 ? { cipherSuites: suites } : {}),
     ...(values['require-client-certificate'] ? { requireClientCertificate: true } : {}),
   }

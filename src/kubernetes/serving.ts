@@ -9,7 +9,15 @@ import { messageOf } from '#errors.ts'
 import type { Log } from '#log.ts'
 import { noSchemas } from '#no-schemas.ts'
 import { createTlsListener } from '#tls/listen.ts'
-import type { BundleSource, IdentitySource, ListenOptions, Peer, RecordSink, TlsListener } from '#tls/types.ts'
+import type {
+  BundleSource,
+  IdentitySource,
+  ListenOptions,
+  Peer,
+  RecordSink,
+  TlsListener,
+  TlsVersion,
+} from '#tls/types.ts'
 import type { Voice } from '#x509/types.ts'
 import { recordAnswer } from './access-records.ts'
 import { type Admitted, createFilter, type Filter, type FilterOptions, type Refused } from './admission-filter.ts'
@@ -66,7 +74,7 @@ export interface SecureServerOptions {
   requireClientCertificate?: boolean
   /** False: do not even ask for a certificate. Default true. */
   requestClientCertificate?: boolean
-  minVersion?: 'TLSv1.2' | 'TLSv1.3'
+  minVersion?: TlsVersion
   cipherSuites?: readonly string[]
   authenticator?: Authenticator
   authorizer?: Authorizer

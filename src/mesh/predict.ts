@@ -31,8 +31,6 @@ export interface PredictOptions {
   now: Date
   voice?: Voice
   rows?: readonly Connection[]
-  /** Take the apiserver to be running, whatever etcd thinks of it by now: one that has a connection goes on with it. */
-  hasStorage?: boolean
   /** Components whose clock is off, in milliseconds. */
   clockOffsets?: Readonly<Record<string, number>>
   /** Which components are known to run, or not to: of the others the files decide. */
@@ -53,7 +51,7 @@ export function predict(layout: Layout, options: PredictOptions): Prediction[] {
   // (our apiserver asks by etcd's gateway, where its original speaks gRPC)
   const storage = [find('kube-apiserver', 'etcd'), find('etcd-gateway', 'etcd')]
   const runs: Record<string, boolean> = {
-    'kube-apiserver': storage.every(row => row?.outcome === 'ok'),
+    'kube-apiserver': options.runs?.etcd !== false && storage.every(row => row?.outcome === 'ok'),
     ...options.runs,
   }
   return rows.map(({ from, to, port }) => {

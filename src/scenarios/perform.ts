@@ -2,6 +2,7 @@
 import { parseDuration } from '#clock.ts'
 import { TrustplaneError } from '#errors.ts'
 import { writeConfigurations } from '#mesh/prepare.ts'
+import { trustFile } from '#pki/lookup.ts'
 import { applyChanges } from '#pki/plan.ts'
 import type { TrustSlot } from '#pki/trust-slots.ts'
 import type { RowDocument } from '#pki/types.ts'
@@ -29,6 +30,8 @@ const performers: Record<DeedName, (stage: Stage, targets: readonly string[], va
     const trust = Object.fromEntries(targets.map(slot => [slot, [...(stage.plan.trust[slot as TrustSlot] ?? [])]]))
     stage.mesh.layout.plan = await applyChanges(stage.mesh.layout.plan, { trust })
     await writeConfigurations(stage.mesh.layout)
+    const own = Object.entries(trust).filter(([slot]) => trustFile(stage.plan, slot as TrustSlot)?.startsWith('trust/'))
+    await replaceTrust(stage, Object.fromEntries(own))
     for (const component of new Set(targets.map(slot => slot.split('.')[0]!))) {
       if (stage.mesh.members.some(member => member.component === component)) await restart(stage, component)
     }

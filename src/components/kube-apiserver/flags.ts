@@ -25,7 +25,7 @@ const acted = [
     kind: 'repeated',
     description: 'a certificate and key path pair, optionally with domain patterns: cert,key[:name,…]',
   },
-  { name: 'tls-min-version', kind: 'string', description: 'VersionTLS12 or VersionTLS13' },
+  { name: 'tls-min-version', kind: 'string', description: 'VersionTLS10 to VersionTLS13' },
   { name: 'tls-cipher-suites', kind: 'list', description: "TLS 1.2 suites, by Go's names" },
   {
     name: 'client-ca-file',

@@ -11,6 +11,7 @@ import { joinHostPort } from '#tls/errors.ts'
 import { fileIdentity } from '#tls/identity.ts'
 import type { Component, ComponentContext, RunningComponent } from '../component.ts'
 import { commonFlags, parseFlags } from '../flags.ts'
+import { tlsVersion } from '../tls-options.ts'
 import { certificateSigners, certificateSubjectRestriction } from './admission/certificates.ts'
 import { defaultTolerationSeconds, namespaceLifecycle, restrictNodes } from './admission/plugins.ts'
 import { serviceAccount } from './admission/service-accounts.ts'
@@ -226,17 +227,10 @@ function remoteOf(path: string, apis: RemoteApis): RemoteApi | undefined {
   return apis.find(group, version)
 }
 
-const tlsVersions = { VersionTLS12: 'TLSv1.2', VersionTLS13: 'TLSv1.3' } as const
-
 function tlsOptions(values: Values) {
   const wanted = values['tls-min-version']
-  const minVersion = tlsVersions[wanted as keyof typeof tlsVersions]
-  if (wanted && !minVersion)
-    throw new TrustplaneError('TP_FLAG_INVALID', `kube-apiserver: unknown tls version ${JSON.stringify(wanted)}`, {
-      fix: 'VersionTLS12 or VersionTLS13',
-    })
   return {
-    ...(minVersion ? { minVersion } : {}),
+    ...(wanted ? { minVersion: tlsVersion('kube-apiserver', wanted) } : {}),
     ...(values['tls-cipher-suites']?.length ? { cipherSuites: values['tls-cipher-suites'] } : {}),
   }
 }

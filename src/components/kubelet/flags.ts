@@ -36,7 +36,7 @@ export const deprecated = [
   { name: 'client-ca-file', kind: 'string', description: 'who may sign client certificates' },
   { name: 'tls-cert-file', kind: 'string', description: 'serving certificate; left out: made, and kept in --cert-dir' },
   { name: 'tls-private-key-file', kind: 'string', description: "the serving certificate's key" },
-  { name: 'tls-min-version', kind: 'string', description: 'VersionTLS12 or VersionTLS13' },
+  { name: 'tls-min-version', kind: 'string', description: 'VersionTLS10 to VersionTLS13' },
   { name: 'tls-cipher-suites', kind: 'list', description: 'cipher suites for TLS 1.2, in Go’s names' },
   { name: 'anonymous-auth', kind: 'bool', description: 'whether nobody is system:anonymous, or 401' },
   { name: 'authentication-token-webhook', kind: 'bool', description: 'ask kube-apiserver about bearer tokens' },

@@ -52,16 +52,12 @@ export async function reissueAll(mesh: Mesh, plan: Plan): Promise<void> {
 
 /** Rows by name, whichever section of the plan they stand in. */
 export function changesOf(plan: Plan, rows: Readonly<Record<string, RowDocument>>): PlanChanges {
-  const authorities = Object.entries(rows).filter(([name]) => plan.authorities.some(row => row.name === name))
-  const kubeconfigs = Object.entries(rows).filter(([name]) => name.endsWith('.conf'))
-  const certificates = Object.entries(rows).filter(
-    entry => !authorities.includes(entry) && !kubeconfigs.includes(entry),
-  )
-  return {
-    ...(authorities.length > 0 ? { authorities: Object.fromEntries(authorities) } : {}),
-    ...(certificates.length > 0 ? { certificates: Object.fromEntries(certificates) } : {}),
-    ...(kubeconfigs.length > 0 ? { kubeconfigs: Object.fromEntries(kubeconfigs) } : {}),
+  const sectionOf = (name: string) => {
+    if (plan.authorities.some(row => row.name === name)) return 'authorities'
+    return name.endsWith('.conf') ? 'kubeconfigs' : 'certificates'
   }
+  const sections = Map.groupBy(Object.entries(rows), ([name]) => sectionOf(name))
+  return Object.fromEntries([...sections].map(([section, entries]) => [section, Object.fromEntries(entries)]))
 }
 
 export async function replaceRows({ mesh }: Stage, changes: PlanChanges): Promise<void> {
