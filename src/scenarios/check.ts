@@ -75,6 +75,7 @@ export function checkValue(kind: AttributeKind, value: unknown, path: Path, plan
   switch (kind) {
     case 'rows':
       for (const name of Object.keys(isMap(value) ? value : {})) checkWord(name, [...path, name], true)
+      checkRows(value, path, plan, report)
       break
     case 'trust':
       for (const [slot, names] of Object.entries(isMap(value) ? value : {})) checkWords(names, [...path, slot])
@@ -94,6 +95,18 @@ export function checkValue(kind: AttributeKind, value: unknown, path: Path, plan
       break
     default:
       checkWords(value, path)
+  }
+}
+
+/** Fields of rows that name others. What else the plan has to say it says once these are right. */
+const namingFields = { issuer: 'authority', chain: 'authorities', trust: 'authorities' } as const
+
+export function checkRows(rows: unknown, path: Path, plan: Plan, report: Report): void {
+  for (const [name, fields] of Object.entries(isMap(rows) ? rows : {})) {
+    if (!isMap(fields)) continue
+    for (const [field, kind] of Object.entries(namingFields)) {
+      if (fields[field] !== undefined) checkValue(kind, fields[field], [...path, name, field], plan, report)
+    }
   }
 }
 

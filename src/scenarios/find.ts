@@ -31,14 +31,17 @@ function filesOf(path: string): string[] {
   const packaged = (readdirSync(packagedScenarios(), { recursive: true }) as string[]).filter(
     name => name.endsWith('.yaml') && !isRehearsal(name),
   )
-  const byName = new Map(
-    packaged.flatMap(file => [
-      [basename(file, '.yaml'), file],
-      [file.slice(0, -5), file],
-    ]),
+  const byName = Map.groupBy(
+    packaged.flatMap(file => [basename(file, '.yaml'), file.slice(0, -5)].map(name => ({ name, file }))),
+    ({ name }) => name,
   )
-  const found = byName.get(path)
-  if (found) return [join(packagedScenarios(), found)]
+  const [found, ...others] = byName.get(path) ?? []
+  if (found && others.length === 0) return [join(packagedScenarios(), found.file)]
+  if (found) {
+    throw new TrustplaneError('TP_NAME_UNKNOWN', `several scenarios are called ${JSON.stringify(path)}`, {
+      fix: `say which: ${[found, ...others].map(({ file }) => file.slice(0, -5)).join(', ')}`,
+    })
+  }
   const near = nearest(path, byName.keys())
   throw new TrustplaneError('TP_NAME_UNKNOWN', `no scenario, file or folder ${JSON.stringify(path)}`, {
     fix: near ? `did you mean ${near}?` : 'see `trustplane run --list`',

@@ -31,11 +31,6 @@ t.test('every packaged scenario validates', async t => {
   }
 })
 
-t.test('their names are unique', async t => {
-  const names = findScenarioFiles().map(file => file.replace(/^.*\//, ''))
-  t.strictSame(names, [...new Set(names)])
-})
-
 t.test('the written schema is the one of the tables', async t => {
   const written = JSON.parse(readFileSync(join(packagedScenarios(), 'scenario.schema.json'), 'utf8')) as object
   t.strictSame(written, JSON.parse(JSON.stringify(scenarioSchema())), 'run `npm run docs`')
@@ -101,6 +96,39 @@ fix:
     '16:5: unknown key "renw", did you mean "renew"?',
     '17:15: unknown value "kubelt", did you mean "kubelet"?',
     '18:12: no certificate "apisrver", did you mean "apiserver"?',
+  ])
+})
+
+t.test('what is new in given, steps and notices is held to the plan and the tables as well', async t => {
+  const text = `${head}given:
+  flags: { kubelt: ['--v=2'] }
+  clock: { al: 364d, etcd: 5 }
+  files: { /etc/passwd: '0644', pki/ca.key: '0999' }
+  objects: [{ kind: Pod, metadata: {} }]
+  certificates: { apiserver: { issuer: cA, dnsName: [x] } }
+  trust: { etcd.trusted: [ca] }
+steps:
+  - replace: { apisrver: { issuer: ca } }
+  - replace-trust: { etcd.trusted-ca: [cca] }
+  - break: { expired-certificate: { certificate: schedular.conf, ago: 1d } }
+  - wait-until: { nod: { is: Ready }, within: 5 }
+  - wait-until: { node: { is: Redy }, pod: { name: x, is: Running } }
+  - wait-until: { connection: { connection: kubelet -> etc, is: ok } }
+  - advance-clock: { by: soon, component: etc }
+  - request: { as: kublet, to: etc, path: / }
+  - chmod: { pki/../x: '0600' }
+  - expect: { others: okay }
+  - notices: [{ csr: { is: Signed } }]
+expect: { others: ok }
+notices:
+  - comand: { run: x }
+  - request: { as: apiservr, path: / }
+  - audit: { code: many }
+`
+  t.strictSame(await problems(t, text), [
+    '4:12: unknown key "kubelt", did you mean "kubelet"?',
+    '5:12: unknown key "al", did you mean "all"?',
+    '5:28: expected string, found number 5',
   ])
 })
 
