@@ -10,7 +10,7 @@ import { type Member, stopInOrder } from './member.ts'
 import { ownersOf } from './owners.ts'
 import { type Prediction, predict } from './predict.ts'
 import { type ProbeOptions, type ProbeResult, probe } from './probe.ts'
-import type { CertificateName, Rotation } from './rotate.ts'
+import type { AuthorityName, CertificateName, Rotation } from './rotate.ts'
 import { type MeshState, removeState, writeState } from './state.ts'
 import { type ConnectionStatus, readStatus } from './status.ts'
 
@@ -31,6 +31,8 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
   readonly layout: Layout
   readonly members: readonly Member[]
   readonly voice: Voice
+  /** Set by who knows the order in which it is done (rehearsals/). */
+  rotateAuthority: ((authority: string) => Promise<Rotation>) | undefined
   #state: MeshState
   #parts: MeshParts
   #stopping: Promise<void> | undefined
@@ -118,14 +120,23 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
   /**
    * Issues certificates (or kubeconfigs) anew, with new keys and by the same authority, and starts again what does not read them by
    * itself: when it resolves, every component shows the new ones.
+   * An authority is replaced in the documented order, by the rehearsal of it (trust both, issue anew, trust the new one); the mesh has to
+   * be one in which every trust slot has a file of its own: `startMesh({ changes: { ownTrustFiles: true } })`.
    * @example
    * await mesh.rotate('apiserver')
    * await mesh.rotate(['scheduler.conf', 'apiserver-etcd-client'])
-   * @throws TrustplaneError TP_NAME_UNKNOWN (nothing is issued then), TP_TIMEOUT
+   * await mesh.rotate({ authority: 'etcd-ca' })
+   * @throws TrustplaneError TP_NAME_UNKNOWN and TP_USAGE (nothing is issued then), TP_TIMEOUT, TP_REHEARSAL_STOPPED
    */
-  async rotate(names: CertificateName | readonly CertificateName[]): Promise<Rotation> {
+  async rotate(what: CertificateName | readonly CertificateName[] | { authority: AuthorityName }): Promise<Rotation> {
+    if (typeof what === 'object' && 'authority' in what) {
+      if (this.rotateAuthority) return this.rotateAuthority(what.authority)
+      throw new TrustplaneError('TP_USAGE', 'this mesh does not know how to replace an authority', {
+        fix: "start it with the library's startMesh",
+      })
+    }
     const { rotateLeaves } = await import('./rotate.ts')
-    return rotateLeaves(this, [names].flat())
+    return rotateLeaves(this, [what].flat())
   }
 
   /** What the files say will happen, now. */

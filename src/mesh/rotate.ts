@@ -30,6 +30,9 @@ export type CertificateName =
   | 'scheduler.conf'
   | (string & {})
 
+/** For an editor; what can be replaced is what there is a rehearsal of. */
+export type AuthorityName = 'ca' | 'etcd-ca' | 'front-proxy-ca' | 'sa' | (string & {})
+
 export interface Rotation {
   /** What was issued, with the file (in the mesh's directory) and how long it lasts. */
   renewed: { name: string; file: string; notAfter: Date }[]

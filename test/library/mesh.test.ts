@@ -3,7 +3,7 @@ import { disagreements, startMesh, TrustplaneError } from '#index.ts'
 import { leafOf } from './leaf.ts'
 
 t.test('a mesh in this process: connections by name, rotation, and it leaves nothing behind', async t => {
-  const mesh = await startMesh()
+  const mesh = await startMesh({ changes: { ownTrustFiles: true } })
   t.teardown(() => mesh.stop())
 
   t.match(mesh.connection('kube-apiserver', 'etcd'), {
@@ -37,6 +37,24 @@ t.test('a mesh in this process: connections by name, rotation, and it leaves not
       t.ok(shown.has(leafOf(mesh, name)), `somebody shows the new ${name}`)
     }
     await t.rejects(mesh.rotate('apisever'), { code: 'TP_NAME_UNKNOWN', fix: 'did you mean apiserver?' })
+  })
+
+  await t.test('an authority is replaced in its order: twice, and all is green, and of the new one', async t => {
+    await t.rejects(mesh.rotate({ authority: 'ectd-ca' }), { code: 'TP_NAME_UNKNOWN', fix: 'did you mean etcd-ca?' })
+    for (let time = 1; time <= 2; time++) {
+      const before = leafOf(mesh, 'front-proxy-client')
+      const { renewed, restarted } = await mesh.rotate({ authority: 'front-proxy-ca' })
+      t.strictSame(
+        renewed.map(({ name }) => name),
+        ['front-proxy-ca', 'front-proxy-client'],
+      )
+      t.strictSame(restarted, [], 'all who hold it watch it')
+      t.not(leafOf(mesh, 'front-proxy-client'), before)
+    }
+    t.strictSame(
+      (await mesh.probe()).filter(({ outcome }) => outcome !== 'ok'),
+      [],
+    )
   })
 })
 
