@@ -4,6 +4,7 @@
  */
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { messageOf } from '#errors.ts'
 import { loadKubeconfig, type Source } from '#kubernetes/kubeconfig.ts'
 import type { End, Layer, Outcome } from '#tls/types.ts'
 import { parseRevocationList, revocation } from '#x509/crl.ts'
@@ -45,7 +46,20 @@ export interface PredictOptions {
  */
 export function predict(layout: Layout, options: PredictOptions): Prediction[] {
   const { rows = connections } = options
-  const all = connections.map(row => predictRow(layout, row, options))
+  const all = connections.map(row => {
+    try {
+      return predictRow(layout, row, options)
+    } catch (error) {
+      // a bundle or kubeconfig that is not there, or is none: whoever needs it does not start
+      return {
+        from: row.from,
+        to: row.to,
+        outcome: 'unreachable',
+        reason: 'unreachable',
+        message: messageOf(error),
+      } as const
+    }
+  })
   const find = (from: string, to: string) => all.find(row => row.from === from && row.to === to)
   // an apiserver that etcd refuses has nothing to serve: the original gives up, too, unless it had begun before
   // (our apiserver asks by etcd's gateway, where its original speaks gRPC)

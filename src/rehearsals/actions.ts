@@ -2,7 +2,7 @@
 
 /** - `replaced`: a name in `replaces` - `trust`: a trust slot, a kubeconfig, or a key pair - `watched`: a file that is read again
  * when it changes - `leaf`: a certificate or kubeconfig */
-export type TargetKind = 'replaced' | 'trust' | 'watched' | 'leaf' | 'component' | 'binding' | 'slot'
+export type TargetKind = 'replaced' | 'trust' | 'watched' | 'leaf' | 'component' | 'binding' | 'slot' | 'pods'
 
 export interface ActionSpec {
   name: string
@@ -77,7 +77,13 @@ export const actions = [
   {
     name: 'renew-tokens',
     description: 'Give pods new service-account tokens, as their kubelet does before the old ones expire.',
-    kind: 'replaced',
+    kind: 'pods',
+    files: false,
+  },
+  {
+    name: 'restart-pods',
+    description: 'Start pods anew: they read ca.crt at start, and get new tokens.',
+    kind: 'pods',
     files: false,
   },
 ] as const satisfies readonly ActionSpec[]

@@ -10,6 +10,7 @@ import { readThere } from './store.ts'
 
 /** Where a trust target's blocks are, and who the plan has in it. */
 export interface TrustTarget {
+  name: string
   kind: 'bundle' | 'kubeconfig' | 'keys'
   path: string
   names: readonly string[]
@@ -18,11 +19,11 @@ export interface TrustTarget {
 /** Undefined: the plan has no such slot, kubeconfig or key pair. */
 export function trustTarget(plan: Plan, name: string): TrustTarget | undefined {
   const kubeconfig = plan.kubeconfigs.find(row => row.name === name)
-  if (kubeconfig) return { kind: 'kubeconfig', path: kubeconfig.file, names: kubeconfig.trust }
+  if (kubeconfig) return { name, kind: 'kubeconfig', path: kubeconfig.file, names: kubeconfig.trust }
   const pair = plan.keyPairs.find(row => row.name === name)
-  if (pair) return { kind: 'keys', path: pair.publicKeyFile, names: [pair.name] }
+  if (pair) return { name, kind: 'keys', path: pair.publicKeyFile, names: [pair.name] }
   const path = trustFile(plan, name as TrustSlot)
-  return path ? { kind: 'bundle', path, names: plan.trust[name as TrustSlot] ?? [] } : undefined
+  return path ? { name, kind: 'bundle', path, names: plan.trust[name as TrustSlot] ?? [] } : undefined
 }
 
 /** @throws TrustplaneError TP_PEM_INVALID for one that is half written */

@@ -3,22 +3,23 @@
  * beside it, and every row is predicted from that. A prediction: nothing runs, nothing is dialled, and no file of yours changes.
  */
 import { X509Certificate } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Clock, systemClock } from '#clock.ts'
 import { messageOf, TrustplaneError } from '#errors.ts'
-import { connections, findConnection } from '#mesh/connections.ts'
+import { connections } from '#mesh/connections.ts'
 import type { Layout } from '#mesh/layout.ts'
 import { nodesOf } from '#mesh/layout.ts'
 import { defaultPorts } from '#mesh/ports.ts'
 import { type Prediction, predict } from '#mesh/predict.ts'
-import { writeTogether } from '#pki/atomic-write.ts'
 import { createPki } from '#pki/create.ts'
+import type { PkiFiles } from '#pki/types.ts'
 import { filesOf, filesToUndo, leafPem, type Workshop } from './files.ts'
 import { rowGenerations } from './generations.ts'
 import { Loaded } from './loaded.ts'
 import { type OrderOptions, stepsBack, stepsBehind, stepsInOrder } from './order.ts'
+import { type Pod, podRow, predictPod, publicHalf, trafficRows } from './pods.ts'
 import { type RehearsalResult, resultOf } from './result.ts'
 import { copiesOf, storeOf, wasBegun } from './store.ts'
 import type { Action, Rehearsal, RowState, Step, StepResult } from './types.ts'
@@ -40,11 +41,12 @@ export async function dryRun(options: DryRunOptions): Promise<RehearsalResult> {
     await furnish(dir, options, clock)
     const workshop: Workshop = { dir, rehearsal, clock }
     const isBegun = wasBegun(dir, rehearsal)
-    await writeTogether(dir, copiesOf(dir, rehearsal))
+    place(dir, copiesOf(dir, rehearsal))
     const host = '127.0.0.1'
     const layout: Layout = { plan: rehearsal.plan, dir, ports: defaultPorts, host, hosts: {}, nodes: nodesOf(1, host) }
     const loaded = new Loaded(layout, join(dir, storeOf(rehearsal), 'loaded'))
-    const stage = { workshop, loaded, bound: new Set(isBegun ? rehearsal.without : []) }
+    const stage = { workshop, loaded, bound: new Set(isBegun ? rehearsal.without : []), lost: false }
+    loaded.pod = podOf(loaded)
     const results: StepResult[] = []
     const run = async (
       named: Pick<StepResult, 'step' | 'does' | 'direction'>,
@@ -82,6 +84,8 @@ interface DryStage {
   loaded: Loaded
   /** ClusterRoleBindings that the story begins without, and that are there by now. */
   bound: Set<string>
+  /** The apiserver cannot reach its storage any more: it, or etcd, was started while one refused the other. */
+  lost: boolean
 }
 
 type Planned = [Pick<StepResult, 'step' | 'does' | 'direction'>, () => Promise<StepResult['outcome']>]
@@ -94,7 +98,7 @@ function forward(stage: DryStage, steps: readonly Step[]): Planned[] {
     async () => {
       if (index < behind) return 'already'
       for (const action of step.actions) {
-        await writeTogether(workshop.dir, await filesOf(workshop, action))
+        place(workshop.dir, await filesOf(workshop, action))
         imagine(stage, action)
       }
       return 'done'
@@ -108,7 +112,7 @@ function back(stage: DryStage, steps: readonly Step[]): Planned[] {
     { step: phase[0]!.name, does: `Takes back: ${phase[0]!.does}`, direction: 'back' },
     async () => {
       const actions = phase.flatMap(step => step.actions)
-      for (const action of actions.toReversed()) await writeTogether(workshop.dir, filesToUndo(workshop, action))
+      for (const action of actions.toReversed()) place(workshop.dir, filesToUndo(workshop, action))
       for (const action of actions) imagine(stage, action)
       return 'done'
     },
@@ -116,10 +120,14 @@ function back(stage: DryStage, steps: readonly Step[]): Planned[] {
 }
 
 /** What a mesh would do besides. */
-function imagine({ loaded, bound }: DryStage, { name, targets }: Action): void {
+function imagine(stage: DryStage, { name, targets }: Action): void {
+  const { loaded, bound } = stage
   loaded.reread()
   if (name === 'restart') for (const component of targets) loaded.started(component)
   if (name === 'apply-ca-bundle') for (const slot of targets) loaded.applied(slot)
+  if (name === 'restart-pods') loaded.pod = podOf(loaded)
+  if (name === 'renew-tokens') loaded.pod = { ...podOf(loaded), ca: loaded.pod!.ca }
+  if (name === 'restart') stage.lost = isStorageLost(stage, targets)
   if (name === 'bind') for (const binding of targets) bound.add(binding)
 }
 
@@ -134,11 +142,19 @@ async function furnish(dir: string, { rehearsal, dir: from }: DryRunOptions, clo
   await createPki({ plan: rehearsal.plan, dir, clock })
 }
 
+/** A copy that is thrown away need not outlive a crash. */
+function place(dir: string, files: PkiFiles): void {
+  for (const [path, { content, mode }] of files) {
+    mkdirSync(dirname(join(dir, path)), { recursive: true, mode: 0o700 })
+    writeFileSync(join(dir, path), content, { mode })
+  }
+}
+
 function rowsOf(stage: DryStage): RowState[] {
   const { workshop, loaded } = stage
-  const generations = rowGenerations(workshop, loaded.layout.dir)
+  const generations = rowGenerations(workshop, loaded)
   return predictions(stage).map(({ from, to, outcome, refusedBy, message }) => {
-    const row = findConnection(from, to)!
+    const row = trafficRows.find(one => one.from === from && one.to === to)!
     const isBroken = outcome !== 'ok'
     return {
       from,
@@ -155,9 +171,39 @@ function rowsOf(stage: DryStage): RowState[] {
   })
 }
 
-function predictions({ workshop, loaded, bound }: DryStage): Prediction[] {
+/** What a pod that starts now is given: by the controller-manager, which read the CA at its start, and by the apiserver. */
+const podOf = (loaded: Loaded): Pod => ({
+  ca: loaded.text('trust/kube-controller-manager.root-ca.crt'),
+  tokenKey: publicHalf(loaded.text('pki/sa.key')),
+})
+
+/** A connection that is there outlives a change; one that is made anew does not. */
+function isStorageLost(stage: DryStage, started: readonly string[]): boolean {
+  if (!started.includes('etcd') && !started.includes('kube-apiserver')) return stage.lost
+  return rowPredictions(stage).some(
+    ({ from, to, outcome }) => from === 'kube-apiserver' && to === 'etcd' && outcome !== 'ok',
+  )
+}
+
+function predictions(stage: DryStage): Prediction[] {
+  const { lost, workshop, loaded } = stage
+  const pod = predictPod({
+    pod: loaded.pod!,
+    chain: loaded.text('pki/apiserver.crt'),
+    verificationKeys: loaded.text('pki/sa.pub'),
+    host: loaded.layout.host,
+    now: workshop.clock.now(),
+  })
+  return [...rowPredictions(stage), pod].map(row =>
+    lost && row.to === podRow.to
+      ? { from: row.from, to: row.to, outcome: 'unreachable', reason: 'unreachable', message: 'connection refused' }
+      : row,
+  )
+}
+
+function rowPredictions({ workshop, loaded, bound }: DryStage): Prediction[] {
   const { rehearsal, clock } = workshop
-  const all = predict(loaded.layout, { now: clock.now(), rows: connections })
+  const all = predict(loaded.layout, { now: clock.now(), rows: connections, runs: { 'kube-apiserver': true } })
   const isUnbound = rehearsal.without.some(name => !bound.has(name))
   const leaf = leafPem(loaded.layout.dir, rehearsal.plan, 'apiserver-kubelet-client')
   if (!isUnbound || !leaf || /(^|\n)O=/.test(new X509Certificate(leaf).subject)) return all

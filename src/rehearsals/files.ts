@@ -42,7 +42,7 @@ const newPair = ({ target }: Rehearsal, one: Replaced): Pair => pairOfName(targe
 /** Those of the replaced that are in a trust target, with both generations' blocks; the new one's is there once it is made. */
 function members({ dir, rehearsal }: Workshop, target: TrustTarget) {
   return rehearsal.replaces
-    .filter(one => target.names.includes(one.old))
+    .filter(one => target.names.includes(one.old) && movesTo(rehearsal.target, target.name, one))
     .map(one => ({
       old: readThere(dir, oldPath(rehearsal, oldPair(rehearsal, one).open)),
       new: readIfThere(dir, newPath(rehearsal, newPair(rehearsal, one).open)),
@@ -50,13 +50,25 @@ function members({ dir, rehearsal }: Workshop, target: TrustTarget) {
     }))
 }
 
+/** One that takes over in some places only (a split) leaves the others alone. */
+const movesTo = (plan: Plan, name: string, one: Replaced): boolean =>
+  one.new === one.old || (trustTarget(plan, name)?.names.includes(one.new) ?? false)
+
 /** Old, new or both, by what a trust target really holds; undefined when nothing in it is replaced. */
 export function trusted(workshop: Workshop, name: string, dir = workshop.dir): 'old' | 'new' | 'both' | undefined {
   const target = trustTarget(workshop.rehearsal.plan, name)
-  if (!target) return undefined
-  const concerned = members(workshop, target)
+  return target && trustedIn(workshop, name, readTrust(dir, target))
+}
+
+/** The same for blocks that are elsewhere. */
+export function trustedIn(
+  workshop: Workshop,
+  name: string,
+  there: readonly string[],
+): 'old' | 'new' | 'both' | undefined {
+  const target = trustTarget(workshop.rehearsal.plan, name)
+  const concerned = target ? members(workshop, target) : []
   if (concerned.length === 0) return undefined
-  const there = readTrust(dir, target)
   const old = concerned.some(one => has(there, one.old))
   const young = concerned.some(one => one.new !== undefined && has(there, one.new))
   return old && young ? 'both' : young ? 'new' : 'old'

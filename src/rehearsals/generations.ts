@@ -2,7 +2,10 @@
 import { X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import { type Connection, connections } from '#mesh/connections.ts'
-import { isSignedBy, leafPem, pairOfName, trusted, type Workshop } from './files.ts'
+import { blocks } from './bundles.ts'
+import { isSignedBy, leafPem, pairOfName, trusted, trustedIn, type Workshop } from './files.ts'
+import type { Loaded } from './loaded.ts'
+import { podRow } from './pods.ts'
 import { newPath, oldPath, readIfThere } from './store.ts'
 import type { Generation } from './types.ts'
 
@@ -36,8 +39,9 @@ export function generationOf(workshop: Workshop, name: string, dir: string): Gen
 /** Whose certificates a row's two ends have in memory, and whose they believe. */
 export function rowGenerations(
   workshop: Workshop,
-  dir: string,
+  loaded: Loaded,
 ): (row: Connection) => { on: Generation; trusts: Generation } {
+  const { dir } = loaded.layout
   const shown = new Map<string, Generation>()
   const believed = new Map<string, Generation>()
   for (const { clientCertificate, serverCertificate, clientTrust, serverTrust } of connections) {
@@ -50,10 +54,29 @@ export function rowGenerations(
   }
   const all = (map: Map<string, Generation>, ...ends: (Connection['clientTrust'] | undefined)[]) =>
     together(ends.map(end => (end && map.get(end.name)) ?? '–'))
-  return row => ({
-    on: all(shown, row.clientCertificate, row.serverCertificate),
-    trusts: all(believed, row.clientTrust, row.serverTrust),
-  })
+  return row =>
+    row === podRow
+      ? podGenerations(workshop, loaded)
+      : {
+          on: all(shown, row.clientCertificate, row.serverCertificate),
+          trusts: all(believed, row.clientTrust, row.serverTrust),
+        }
+}
+
+/** Its token and the apiserver's certificate; what it believes, and what the apiserver checks tokens with. */
+function podGenerations(workshop: Workshop, loaded: Loaded): { on: Generation; trusts: Generation } {
+  const { pod, layout } = loaded
+  if (!pod) return { on: '–', trusts: '–' }
+  return {
+    on: together([
+      generationOf(workshop, 'apiserver', layout.dir),
+      trustedIn(workshop, 'sa', blocks(pod.tokenKey, 'PUBLIC KEY')) ?? '–',
+    ]),
+    trusts: together([
+      trustedIn(workshop, 'kube-controller-manager.root-ca', blocks(pod.ca, 'CERTIFICATE')) ?? '–',
+      believedBy(workshop, 'sa', layout.dir),
+    ]),
+  }
 }
 
 /** A bundle that cannot be read is nobody's. */

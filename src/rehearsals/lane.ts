@@ -11,6 +11,7 @@ import { memoryRecords } from '#tls/records.ts'
 import type { BundleSource, HandshakeRecord, IdentitySource } from '#tls/types.ts'
 import type { Voice } from '#x509/types.ts'
 import type { Loaded } from './loaded.ts'
+import { podRow } from './pods.ts'
 import { componentOf } from './rereads.ts'
 
 export interface Lane {
@@ -52,6 +53,9 @@ export function credentialsOf(loaded: Loaded, row: Connection): Credentials {
       onChange: () => () => {},
       close() {},
     }
+  }
+  if (row === podRow) {
+    return { identity: undefined, roots: always(() => memoryBundle(loaded.pod?.ca ?? '', 'ca.crt')) }
   }
   const { clientCertificate, clientTrust } = row
   const options = { node, etcd: row.to.startsWith('etcd') }

@@ -16,6 +16,7 @@ import { type TrustSlot, trustSlotNames } from '#pki/trust-slots.ts'
 import type { PkiFiles } from '#pki/types.ts'
 import { sameBlock } from './bundles.ts'
 import type { Loaded } from './loaded.ts'
+import { newToken, publicHalf, startPod } from './pods.ts'
 import { rereadOf } from './rereads.ts'
 import { readIfThere } from './store.ts'
 import type { Traffic } from './traffic.ts'
@@ -50,6 +51,12 @@ export async function performLive(stage: Stage, { name, targets }: Action): Prom
       break
     case 'await-root-ca':
       for (const slot of targets) await awaitRootCa(stage, slot as TrustSlot)
+      break
+    case 'restart-pods':
+      await startPods(stage)
+      break
+    case 'renew-tokens':
+      await renewTokens(stage)
       break
     case 'bind':
       await applyObjects(stage)
@@ -175,6 +182,19 @@ async function awaitRootCa({ mesh, signal }: Stage, slot: TrustSlot): Promise<vo
     }
   })
 }
+
+/** They read kube-root-ca.crt, and get a token. */
+export async function startPods({ mesh, loaded, signal }: Stage): Promise<void> {
+  loaded.pod = await withAdmin(mesh, client => startPod(client, tokenKeyOf(loaded), signal))
+}
+
+async function renewTokens({ mesh, loaded }: Stage): Promise<void> {
+  const token = await withAdmin(mesh, client => newToken(client, AbortSignal.timeout(10_000)))
+  loaded.pod = { ...loaded.pod!, token, tokenKey: tokenKeyOf(loaded) }
+}
+
+/** The apiserver signs them, with the key that it read at its start. */
+const tokenKeyOf = (loaded: Loaded): string => publicHalf(loaded.text('pki/sa.key'))
 
 /** Runs `action` as kubernetes-admin, with what the files say now. */
 export async function withAdmin<T>(mesh: Mesh, action: (client: Client) => Promise<T>): Promise<T> {

@@ -7,6 +7,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } f
 import { dirname, join, relative } from 'node:path'
 import type { Layout } from '#mesh/layout.ts'
 import { readBundle } from '#x509/pem.ts'
+import type { Pod } from './pods.ts'
 import { type Owned, ownedFiles } from './rereads.ts'
 
 export class Loaded {
@@ -15,6 +16,7 @@ export class Loaded {
   readonly #from: Layout
   readonly #owned: readonly Owned[]
   readonly #versions = new Map<string, number>()
+  #pod: Pod | undefined
 
   /** @param folder private: keys are copied, too */
   constructor(layout: Layout, folder: string) {
@@ -50,6 +52,22 @@ export class Loaded {
   applied(name: string): void {
     const owned = this.#owned.find(one => one.name === name)
     if (owned) this.#load(owned)
+  }
+
+  /** Undefined before pods have started. */
+  get pod(): Pod | undefined {
+    return this.#pod
+  }
+
+  set pod(pod: Pod | undefined) {
+    this.#pod = pod
+    this.#versions.set('pod', this.version('pod') + 1)
+  }
+
+  /** A file as its owner has it; '' when it has none. */
+  text(path: string): string {
+    const copy = join(this.layout.dir, path)
+    return existsSync(copy) ? readFileSync(copy, 'utf8') : ''
   }
 
   close(): void {

@@ -7,7 +7,7 @@ import type { Mesh } from '#mesh/mesh.ts'
 import { writeTogether } from '#pki/atomic-write.ts'
 import { filesOf, filesToUndo, type Workshop } from './files.ts'
 import { rowGenerations } from './generations.ts'
-import { performLive, type Stage, withAdmin, writeFiles } from './live.ts'
+import { performLive, type Stage, startPods, withAdmin, writeFiles } from './live.ts'
 import { Loaded } from './loaded.ts'
 import { type OrderOptions, stepsBack, stepsBehind, stepsInOrder } from './order.ts'
 import { type RehearsalResult, resultOf } from './result.ts'
@@ -73,7 +73,7 @@ export async function rehearse(options: RehearseOptions): Promise<RehearsalResul
       outcome = 'stopped'
       trouble = troubleOf(error, options)
     }
-    const rows = (await traffic.take()).map(rowStates(workshop, loaded.layout.dir))
+    const rows = (await traffic.take()).map(rowStates(workshop, loaded))
     const seconds = (performance.now() - began) / 1000
     const result: StepResult = { ...named, outcome, ...trouble, rows, seconds, predicted: false }
     results.push(result)
@@ -81,9 +81,10 @@ export async function rehearse(options: RehearseOptions): Promise<RehearsalResul
     return result
   }
   try {
+    await startPods(stage)
     traffic.start()
-    const before = { step: 'before', does: 'Nothing has been done: what there is.', direction: 'forward' as const }
-    await run(before, async () => 'done')
+    const does = isBegun ? 'What earlier runs left here.' : 'Nothing has been done: what there is.'
+    await run({ step: 'before', does, direction: 'forward' }, async () => 'done')
     const plan = options.rollback ? wayBack(stage, workshop, steps) : wayForward(stage, workshop, steps)
     for (const [named, work] of plan) {
       const { outcome } = await run(named, work)
@@ -154,8 +155,8 @@ function troubleOf(error: unknown, { mesh, rehearsal }: RehearseOptions): Pick<S
 }
 
 /** What traffic saw, with whose certificates were shown: by the handshake where there was one, else by what is in memory. */
-function rowStates(workshop: Workshop, loadedDir: string): (traffic: RowTraffic) => RowState {
-  const generations = rowGenerations(workshop, loadedDir)
+function rowStates(workshop: Workshop, loaded: Loaded): (traffic: RowTraffic) => RowState {
+  const generations = rowGenerations(workshop, loaded)
   return ({ row, requests, retried, failed, failure, well }) => {
     const { on, trusts } = generations(row)
     const isBroken = !well

@@ -3,7 +3,7 @@
  * in memory can be kept as a copy of its files (`loaded.ts`). Sources: kubernetes-pki reference §3.2; the components' own code.
  */
 import { connections } from '#mesh/connections.ts'
-import { fileOf, isKubeconfig, type Layout, pairOf } from '#mesh/layout.ts'
+import { bundleFile, fileOf, inDir, isKubeconfig, type Layout, pairOf } from '#mesh/layout.ts'
 import { trustSlotNames } from '#pki/trust-slots.ts'
 
 /**
@@ -84,6 +84,11 @@ export function ownedFiles(layout: Layout): Owned[] {
     }
     if (clientTrust) add(clientTrust.name, from, [fileOf(layout, clientTrust, 'trust')])
     if (serverTrust) add(serverTrust.name, to, [fileOf(layout, serverTrust, 'trust')])
+  }
+  for (const slot of trustSlotNames) add(slot, slot.split('.')[0]!, [bundleFile(layout, slot)])
+  // what pods' tokens are signed and checked with
+  for (const { name, publicKeyFile, keyFile } of layout.plan.keyPairs) {
+    add(name, 'kube-apiserver', [inDir(layout, publicKeyFile), inDir(layout, keyFile)])
   }
   return [...owned.values()]
 }

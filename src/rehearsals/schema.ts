@@ -1,7 +1,8 @@
 /** The JSON Schema of a rehearsal's file, made from the tables; scenarios/rehearsals/rehearsal.schema.json is this, written down for editors. */
 import { componentNames } from '#components/component.ts'
-import { connectionNames, connections } from '#mesh/connections.ts'
+import { connectionName, connectionNames, connections } from '#mesh/connections.ts'
 import { type ActionSpec, actions } from './actions.ts'
+import { podRow } from './pods.ts'
 
 type Schema = Record<string, unknown>
 
@@ -9,11 +10,8 @@ type Schema = Record<string, unknown>
 const connectionKeys = (): string[] => [
   ...connectionNames,
   ...new Set(connections.flatMap(({ from, to }) => [`* -> ${to}`, `${from} -> *`])),
-  podConnection,
+  connectionName(podRow),
 ]
-
-/** No row of the connection table, but every cluster has it: a pod, with its service account's token and kube-root-ca.crt. */
-export const podConnection = 'pod -> kube-apiserver'
 
 const text = (description: string): Schema => ({ type: 'string', minLength: 1, description })
 const object = (properties: Schema, required: readonly string[], description: string): Schema => ({
@@ -34,7 +32,14 @@ const oneOrMore = (item: Schema, description: string): Schema => ({
 })
 
 const actionSchema = ({ kind, description }: ActionSpec): Schema =>
-  oneOrMore(kind === 'component' ? { enum: [...componentNames] } : { type: 'string', minLength: 1 }, description)
+  oneOrMore(
+    kind === 'component'
+      ? { enum: [...componentNames] }
+      : kind === 'pods'
+        ? { enum: ['all'] }
+        : { type: 'string', minLength: 1 },
+    description,
+  )
 
 const wrong: Schema = {
   breaks: list({ enum: connectionKeys() }, 'The connections that fail.'),

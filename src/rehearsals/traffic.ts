@@ -9,13 +9,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Clock, systemClock } from '#clock.ts'
 import { messageOf } from '#errors.ts'
-import { type Connection, connectionName, connections } from '#mesh/connections.ts'
+import { type Connection, connectionName } from '#mesh/connections.ts'
 import { newRecords } from '#mesh/records.ts'
 import { refusalOf } from '#tls/errors.ts'
 import type { HandshakeRecord } from '#tls/types.ts'
 import type { Voice } from '#x509/types.ts'
 import { type Credentials, credentialsOf, type Lane, openLane } from './lane.ts'
 import type { Loaded } from './loaded.ts'
+import { podRow, trafficRows } from './pods.ts'
 import { componentOf } from './rereads.ts'
 
 export interface Failure {
@@ -83,15 +84,15 @@ export class Traffic {
     // A machine that is too slow for the rate gets less of it, and the result says so: what is owed is not made up for in bursts, and
     // no row has more than a few requests on their way, besides those that are retried.
     const mostAtOnce = Math.max(1, Math.ceil(rate / 10))
-    const mostWaiting = Math.max(8, Math.ceil((3 * rate) / connections.length))
+    const mostWaiting = Math.max(8, Math.ceil((3 * rate) / trafficRows.length))
     const isFree = (row: Connection) =>
       (this.#waiting.get(row) ?? 0) < mostWaiting && (this.#onWire.get(row) ?? 0) < mostOnWire
     this.#timer = setInterval(() => {
       const due = Math.floor(((performance.now() - this.#began) / 1000) * rate)
       this.#turn = Math.max(this.#turn, due - mostAtOnce)
       for (; this.#turn < due; this.#turn++) {
-        const row = connections[this.#sent % connections.length]!
-        const isFresh = Math.floor(this.#sent / connections.length) % freshEvery === 0
+        const row = trafficRows[this.#sent % trafficRows.length]!
+        const isFresh = Math.floor(this.#sent / trafficRows.length) % freshEvery === 0
         this.#sent++
         if (isFree(row)) this.#track(row, this.#request(row, isFresh))
       }
@@ -100,7 +101,7 @@ export class Traffic {
 
   /** The counters begin at 0. */
   reset(): void {
-    for (const row of connections) {
+    for (const row of trafficRows) {
       const before = this.#rows.get(connectionName(row))
       const seen = before?.seen
       this.#rows.set(connectionName(row), {
@@ -117,12 +118,12 @@ export class Traffic {
 
   /** The component's own connections are gone with it. */
   async restarted(component: string): Promise<void> {
-    for (const row of connections) if (componentOf(row.from) === component) await this.#drop(connectionName(row))
+    for (const row of trafficRows) if (componentOf(row.from) === component) await this.#drop(connectionName(row))
   }
 
   /** A new handshake on every connection, then the answers to everything that is under way. In the table's order. */
   async take(): Promise<RowTraffic[]> {
-    const round = connections.map(row => this.#request(row, true))
+    const round = trafficRows.map(row => this.#request(row, true))
     const before = [...this.#pending]
     await Promise.all([...round, ...before])
     const rows = [...this.#rows.values()]
@@ -177,10 +178,12 @@ export class Traffic {
       lane = isFresh ? this.#open(row) : this.#keptLane(row)
       lane.enter()
       const { method, path, headers, body } = row.request
+      const bearer = row === podRow ? this.#options.loaded.pod?.token : undefined
+      const token: Record<string, string> = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }
       const answer = await lane.transport.request({
         method,
         path: path.replace('{node}', this.#options.loaded.layout.nodes[0]!.name),
-        headers: { accept: 'application/json', 'user-agent': 'trustplane-rehearsal', ...headers },
+        headers: { accept: 'application/json', 'user-agent': 'trustplane-rehearsal', ...headers, ...token },
         ...(body === undefined ? {} : { body }),
         signal: AbortSignal.timeout(Math.ceil(timeMs)),
       })
