@@ -1,6 +1,6 @@
 /** What a PKI comes to, connection by connection: who shows what, who checks with what, and what will come of it. Read from certificates; no key is needed. */
 import { type KeyObject, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadKubeconfig, type Source } from '#kubernetes/kubeconfig.ts'
 import type { Plan } from '#pki/types.ts'
@@ -72,6 +72,11 @@ export function viewPki(layout: Layout, now: Date): PkiView {
     return file === undefined ? undefined : (quietly(() => certificatesIn(trustOf(decided!, file))) ?? [])
   }
 
+  /** Left out by the plan is one thing, a file that is not there another. */
+  const isThere = (decided: Decided | undefined) => {
+    const file = decided && fileOf(layout, decided, 'trust')
+    return file === undefined || existsSync(file)
+  }
   const predicted = predict(layout, { now })
   const viewRow = (row: Connection, index: number): RowView => {
     const client = row.clientCertificate && holders.get(row.clientCertificate.name)
@@ -79,6 +84,7 @@ export function viewPki(layout: Layout, now: Date): PkiView {
     const missing = [
       ...(row.clientCertificate && !client ? [row.clientCertificate.name] : []),
       ...(server ? [] : [row.serverCertificate.name]),
+      ...[row.clientTrust, row.serverTrust].flatMap(decided => (isThere(decided) ? [] : [decided!.name])),
     ]
     const trust = (decided: Decided | undefined) => {
       const bundle = bundleOf(decided)

@@ -116,6 +116,24 @@ t.test('a node’s /etc/kubernetes is read without keys, and its manifests decid
   t.strictSame((await diffPki(dir, copy, systemClock)).authorities.newKeys, ['ca', 'front-proxy-ca', 'etcd-ca'])
 })
 
+t.test('what is missing or no kubeconfig is not compared, and said so', async t => {
+  const dir = join(t.testdir(), 'kubernetes')
+  await trustplane('pki', 'init', '--dir', dir, '-q')
+  for (const name of ['scheduler.conf', 'pki/front-proxy-ca.crt', 'pki/etcd/ca.crt']) rmSync(join(dir, name))
+  writeFileSync(join(dir, 'controller-manager.conf'), 'no kubeconfig')
+  const { notCompared, connections } = await diffPki('kubeadm', dir, systemClock)
+  const skipped = notCompared.map(({ connection, missing }) => `${connection}: ${missing.join(', ')}`)
+  for (const line of [
+    'kube-scheduler -> kube-apiserver: scheduler.conf',
+    'kube-controller-manager -> kube-apiserver: controller-manager.conf',
+    'kube-apiserver -> etcd: kube-apiserver.etcd-cafile, etcd.trusted-ca',
+    'kube-apiserver -> extension-apiserver: extension-apiserver.requestheader-client-ca',
+  ]) {
+    t.ok(skipped.includes(line), `${line}\nsaid:\n${skipped.join('\n')}`)
+  }
+  t.notOk(connections.some(({ from }) => from === 'kube-scheduler'))
+})
+
 t.test('exit status is diff’s, and both ways to print say the same', async t => {
   t.equal((await trustplane('diff', 'kubeadm', 'kubeadm')).status, 0)
   const { status, stdout } = await trustplane('diff', 'one-ca', 'kubeadm')
