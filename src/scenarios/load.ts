@@ -9,6 +9,7 @@ import type { Plan, PlanChanges, RowDocument } from '#pki/types.ts'
 import { type Path, type PlacedProblem, parseYaml, problemsError, schemaProblems } from '#pki/yaml-document.ts'
 import {
   checkAttributes,
+  checkRows,
   checkStep,
   checkValue,
   didYouMean,
@@ -90,6 +91,10 @@ async function parseScenario(
   for (const { name, value: attributes, path } of faults) {
     checkAttributes(findFault(name)?.attributes, attributes, path, plan, problem)
   }
+  for (const section of ['authorities', 'certificates', 'kubeconfigs']) {
+    checkRows(given[section], ['given', section], plan, problem)
+  }
+  checkValue('trust', given.trust, ['given', 'trust'], plan, problem)
   for (const { name, value: inner, path } of [...steps, ...fix]) checkStep(name, inner, path, plan, problem)
   checkValue('notices', value.notices, ['notices'], plan, problem)
   if (faulty) return []

@@ -24,7 +24,7 @@ t.test('every packaged scenario validates', async t => {
   const scenarios = await loadScenarios(findScenarioFiles())
   t.ok(scenarios.length >= 5)
   for (const { name, title, story, group } of scenarios) {
-    t.match(name, /^[a-z0-9-]+$/)
+    t.match(name, /^[a-z0-9.-]+$/)
     t.match(group, /^[a-z-]+$/, name)
     t.match(title, /^\S.*[^.]$/, name)
     t.ok(story.length > 40, name)
@@ -113,7 +113,7 @@ steps:
   - break: { expired-certificate: { certificate: schedular.conf, ago: 1d } }
   - wait-until: { nod: { is: Ready }, within: 5 }
   - wait-until: { node: { is: Redy }, pod: { name: x, is: Running } }
-  - wait-until: { connection: { connection: kubelet -> etc, is: ok } }
+  - wait-until: { connection: { connection: kube-apiserver -> etc, is: ok } }
   - advance-clock: { by: soon, component: etc }
   - request: { as: kublet, to: etc, path: / }
   - chmod: { pki/../x: '0600' }
@@ -129,6 +129,31 @@ notices:
     '4:12: unknown key "kubelt", did you mean "kubelet"?',
     '5:12: unknown key "al", did you mean "all"?',
     '5:28: expected string, found number 5',
+    '6:10: "/etc/passwd" is not valid here: Which one. A path below the state directory: pki/ca.crt.',
+    `6:45: "0999" is not valid here: Its mode. In octal, in quotes: '0644'.`,
+    '7:13: "apiVersion" is missing',
+    '7:36: "name" is missing',
+    '8:40: no authority "cA", did you mean "ca"?',
+    '8:44: unknown key "dnsName", did you mean "dnsNames"?',
+    '9:12: unknown key "etcd.trusted", did you mean "etcd.trusted-ca"?',
+    '11:16: no certificate or authority "apisrver", did you mean "apiserver"?',
+    '12:40: no authority "cca", did you mean "ca"?',
+    '13:50: no certificate "schedular.conf", did you mean "scheduler.conf"?',
+    '14:19: unknown key "nod", did you mean "node"?',
+    '14:47: expected string, found number 5',
+    '15:17: one thing to wait for, and perhaps `within`',
+    '15:31: unknown value "Redy", did you mean "Ready"?',
+    '16:45: unknown value "kube-apiserver -> etc", did you mean "kube-apiserver -> etcd"?',
+    '17:26: "soon" is not valid here: How far; `-10m` is back. A duration with its unit: 90s, 10m, 1h30m, 364d.',
+    '17:43: unknown value "etc", did you mean "etcd"?',
+    '18:20: no component or certificate "kublet", did you mean "kubelet"?',
+    '18:32: unknown value "etc", did you mean "etcd"?',
+    '19:12: "pki/../x" is not valid here: Which one. A path below the state directory: pki/ca.crt.',
+    '20:23: unknown value "okay"; known: ok, unreachable, any',
+    '21:28: unknown value "Signed"; known: Pending, Approved, Issued, Denied, Failed, absent',
+    '24:5: unknown key "comand", did you mean "command"?',
+    '25:20: no component or certificate "apiservr", did you mean "apiserver"?',
+    '26:20: expected integer, found string "many"',
   ])
 })
 
