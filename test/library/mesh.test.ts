@@ -2,6 +2,9 @@ import t from 'tap'
 import { disagreements, startMesh, TrustplaneError } from '#index.ts'
 import { leafOf } from './leaf.ts'
 
+// a busy machine takes its time
+t.setTimeout(120_000)
+
 t.test('a mesh in this process: connections by name, rotation, and it leaves nothing behind', async t => {
   const mesh = await startMesh({ changes: { ownTrustFiles: true } })
   t.teardown(() => mesh.stop())
