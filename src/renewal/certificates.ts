@@ -13,7 +13,7 @@ import { privateKeyPem } from '#pki/keys.ts'
 import { createSigningRequest } from '#pki/signing-request.ts'
 import { conditionOf, isTrue, removeCondition, setCondition } from './conditions.ts'
 import { keyOf, type RenewalContext, referenceOf } from './context.ts'
-import { keyFits, newKeyFor } from './key-pairs.ts'
+import { encodedKey, keyFits, newKeyFor } from './key-pairs.ts'
 import { dataOf, type Input, mismatchOf, renewalTime, whyIssue, whyNotReady } from './policies.ts'
 import { secretFor } from './secrets.ts'
 import { annotation, type Certificate, type CertificateRequest, certificateRequests, certificates } from './types.ts'
@@ -242,7 +242,7 @@ export function createCertificateController(
     keySecret: string,
   ): Promise<Certificate> {
     const { namespace = '' } = certificate.metadata
-    const wanted = secretFor(certificate, request, privateKeyPem(key))
+    const wanted = secretFor(certificate, request, encodedKey(key, certificate.spec))
     const there = await readSecret(namespace, certificate.spec.secretName)
     const secret = there
       ? await client.update(resources.secrets, {

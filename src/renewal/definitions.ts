@@ -5,6 +5,7 @@ import { certificateRequests, certificates, clusterIssuers, issuers } from './ty
 import { usageWords } from './usages.ts'
 
 const text = { type: 'string' }
+const textMap = { type: 'object', additionalProperties: text }
 const texts = { type: 'array', items: text }
 const moment = { type: 'string', format: 'date-time' }
 const whole = { type: 'integer' }
@@ -70,10 +71,12 @@ const rows: readonly Row[] = [
         renewBefore: text,
         renewBeforePercentage: whole,
         revisionHistoryLimit: { type: 'integer', minimum: 1 },
+        secretTemplate: object({ annotations: textMap, labels: textMap }),
         privateKey: object({
           algorithm: { type: 'string', enum: ['RSA', 'ECDSA', 'Ed25519'] },
           size: whole,
           rotationPolicy: { type: 'string', enum: ['Never', 'Always'] },
+          encoding: { type: 'string', enum: ['PKCS1', 'PKCS8'] },
         }),
       },
       ['issuerRef', 'secretName'],

@@ -2,7 +2,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { messageOf } from '#errors.ts'
 import type { Secret } from '#kubernetes/types.ts'
-import { generateKey } from '#pki/keys.ts'
+import { generateKey, privateKeyPem } from '#pki/keys.ts'
 import type { KeyAlgorithm } from '#pki/types.ts'
 import { dataOf } from './policies.ts'
 import type { CertificateSpec } from './types.ts'
@@ -61,3 +61,7 @@ export function keyFits(key: KeyObject, { privateKey = {} }: Pick<CertificateSpe
       return key.asymmetricKeyType === 'ed25519'
   }
 }
+
+/** PEM: `RSA PRIVATE KEY` and `EC PRIVATE KEY` unless PKCS#8 is asked for. */
+export const encodedKey = (key: KeyObject, { privateKey }: Pick<CertificateSpec, 'privateKey'>): string =>
+  privateKey?.encoding === 'PKCS8' ? key.export({ format: 'pem', type: 'pkcs8' }).toString() : privateKeyPem(key)

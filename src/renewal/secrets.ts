@@ -16,8 +16,9 @@ export function secretFor({ metadata, spec }: Certificate, { status }: Certifica
     metadata: {
       name: spec.secretName,
       ...(metadata.namespace ? { namespace: metadata.namespace } : {}),
-      labels: { 'controller.cert-manager.io/fao': 'true' },
+      labels: { ...spec.secretTemplate?.labels, 'controller.cert-manager.io/fao': 'true' },
       annotations: {
+        ...spec.secretTemplate?.annotations,
         [annotation.altNames]: of('DNS:'),
         [annotation.certificateName]: metadata.name ?? '',
         [annotation.commonName]: spec.commonName ?? '',

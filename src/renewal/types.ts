@@ -30,7 +30,10 @@ export interface CertificateSpec {
     algorithm?: 'RSA' | 'ECDSA' | 'Ed25519'
     size?: number
     rotationPolicy?: 'Always' | 'Never'
+    encoding?: 'PKCS1' | 'PKCS8'
   }
+  /** Put on the Secret besides its own. */
+  secretTemplate?: { annotations?: Record<string, string>; labels?: Record<string, string> }
 }
 
 export interface CertificateStatus {

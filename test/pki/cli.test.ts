@@ -151,3 +151,13 @@ t.test('renew says who must be restarted, and who need not', async t => {
   t.match(stderr, /^restart kube-scheduler: it reads scheduler\.conf at start only$/m)
   t.match(stderr, /^no restart for kube-apiserver: it takes apiserver by itself$/m)
 })
+
+t.test('controller says what it needs: names that exist, durations, an apiserver', async t => {
+  const dir = join(t.testdir(), 'state')
+  await trustplane('pki', 'init', '--dir', dir, '--server', 'https://127.0.0.1:1')
+  const run = (...flags: string[]) => trustplane('pki', 'controller', '--dir', dir, ...flags)
+  const unknown = await run('--keep', 'apiserver,front-proxy-clien')
+  t.match(unknown, { status: 2, stderr: /TP_NAME_UNKNOWN[\s\S]*did you mean front-proxy-client\?/ })
+  t.match(await run('--duration', 'soon'), { status: 2, stderr: /TP_FLAG_INVALID/ })
+  t.match(await run(), { status: 5, stderr: /TP_NOT_RUNNING\n.*connection refused\n.*trustplane up/ })
+})

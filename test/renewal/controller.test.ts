@@ -148,7 +148,8 @@ t.test('a renewing controller', async t => {
         commonName: 'web',
         dnsNames: ['web.test'],
         usages: ['server auth'],
-        privateKey: { algorithm: 'ECDSA', rotationPolicy: 'Never' },
+        privateKey: { algorithm: 'ECDSA', rotationPolicy: 'Never', encoding: 'PKCS8' },
+        secretTemplate: { labels: { team: 'web' } },
         issuerRef: { name: 'ca', kind: 'Issuer' },
       },
     })
@@ -175,7 +176,10 @@ t.test('a renewing controller', async t => {
     t.ok(leaf.verify((await leafOf('root-tls')).publicKey))
     t.equal(leaf.subjectAltName, 'DNS:web.test')
     t.strictSame(leaf.keyUsage, ['1.3.6.1.5.5.7.3.1'])
-    t.equal(dataOf(await secretOf('web-tls'), 'ca.crt'), dataOf(root, 'tls.crt'))
+    const secret = await secretOf('web-tls')
+    t.equal(dataOf(secret, 'ca.crt'), dataOf(root, 'tls.crt'))
+    t.match(dataOf(secret, 'tls.key'), /^-----BEGIN PRIVATE KEY-----/)
+    t.equal(secret.metadata.labels?.team, 'web')
   })
 
   await t.test(

@@ -106,12 +106,30 @@ export function buildController(io: Io | undefined): Command {
       } finally {
         await renewal.stop()
       }
+    } catch (error) {
+      throw explained(error, dir)
     } finally {
       interrupt.release()
       await client.close()
       await records.close()
     }
   })
+}
+
+/** An apiserver that does not answer, or that refuses, is no bug of ours. */
+function explained(error: unknown, dir: string): unknown {
+  const { name, message } = error as Error
+  if (name === 'RequestError')
+    return new TrustplaneError('TP_NOT_RUNNING', `no kube-apiserver answers: ${message}`, {
+      fix: `start a mesh with \`trustplane up --dir ${dir}\`, or give --kubeconfig of one that runs`,
+      cause: error,
+    })
+  if (name === 'StatusError')
+    return new TrustplaneError('TP_INPUT_INVALID', `the kube-apiserver refuses what the controller needs: ${message}`, {
+      fix: 'give --kubeconfig of somebody who may write CustomResourceDefinitions, Secrets and Events, as admin.conf may',
+      cause: error,
+    })
+  return error
 }
 
 /** As written, once it is known to be one. @throws TrustplaneError TP_FLAG_INVALID */
