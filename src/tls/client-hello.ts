@@ -8,6 +8,8 @@ export interface ClientHello {
   cipherSuites: number[]
   groups: number[]
   alpn: string[]
+  /** psk_key_exchange_modes: whether it would take a session ticket. */
+  pskModes: number[]
   servername: string
 }
 
@@ -56,6 +58,7 @@ export function parseClientHello(message: Buffer): ClientHello | undefined {
       cipherSuites: numbers(message.subarray(at + 2, suitesEnd)),
       groups: [],
       alpn: [],
+      pskModes: [],
       servername: '',
     }
     at = suitesEnd + 1 + message.readUInt8(suitesEnd)
@@ -84,6 +87,9 @@ function readExtension(hello: ClientHello, type: number, data: Buffer): void {
     case 16: // application_layer_protocol_negotiation
       for (let at = 2; at < data.length; at += 1 + data[at]!)
         hello.alpn.push(data.toString('latin1', at + 1, at + 1 + data[at]!))
+      break
+    case 45: // psk_key_exchange_modes
+      hello.pskModes = [...data.subarray(1)]
       break
     case 43: // supported_versions
       hello.versions = numbers(data.subarray(1))

@@ -14,11 +14,11 @@ import type { End } from './types.ts'
 const lingerMs = 5_000
 
 /**
- * To be called inside `secure`, on a TLS 1.2 client inside `keylog`. Sends the alert, then FIN, so that the alert is read.
+ * To be called inside `secure`, on a TLS 1.2 client inside `keylog`. Sends the alert, when there is one, then FIN, so that it is read.
  * @returns whether an alert went out
  */
-export function refuse(end: End, socket: TLSSocket, raw: Socket, keylog: Keylog, code: number): boolean {
-  const record = alertRecord(end, socket, keylog, code)
+export function refuse(end: End, socket: TLSSocket, raw: Socket, keylog: Keylog, code: number | undefined): boolean {
+  const record = code === undefined ? undefined : alertRecord(end, socket, keylog, code)
   keylog.forget()
   if (record) raw.write(record)
   raw.end()

@@ -13,6 +13,7 @@ import { Keylog } from './keylog.ts'
 import { setPeer } from './peer.ts'
 import { describeCertificate, describeOwn, presentedBy } from './presented.ts'
 import { destroyBoth, refuse } from './refuse.ts'
+import { ticketOverflow } from './session-ticket.ts'
 import type { HandshakeRecord, Identity, Peer } from './types.ts'
 
 /** Go's alert when GetCertificate fails. */
@@ -54,7 +55,13 @@ export class ServerHandshake {
     } catch (error) {
       // Before any ServerHello, so in the clear, as Go does.
       endRaw(this.#raw, plainAlert(internalError))
-      this.#refused({ message: (error as Error).message, refusedBy: 'server', alert: alertOf(internalError, 'sent') })
+      const { message } = error as Error
+      this.#refused({
+        message,
+        refusedBy: 'server',
+        ...(/does not match/.test(message) ? { reason: 'key-mismatch' as const } : {}),
+        alert: alertOf(internalError, 'sent'),
+      })
       return
     }
     const socket = new TLSSocket(this.#raw, {
@@ -129,6 +136,19 @@ export class ServerHandshake {
       const { reason, message, alert } = refusal
       const sent = refuse('server', socket, this.#raw, keylog, alert)
       this.#refused({ message, refusedBy: 'server', reason, ...(sent ? { alert: alertOf(alert, 'sent') } : {}) }, seen)
+      return
+    }
+    const overflow = ticketOverflow({
+      voice: options.voice,
+      certificates,
+      verdict: options.clientAuth === 'require' ? verdict : undefined,
+      tlsVersion,
+      cipher: cipher.standardName ?? cipher.name,
+      hello: () => this.#hello && parseClientHello(this.#hello),
+    })
+    if (overflow) {
+      refuse('server', socket, this.#raw, keylog, undefined)
+      this.#refused({ message: overflow, refusedBy: 'server' }, seen)
       return
     }
     keylog.forget()
