@@ -78,8 +78,6 @@ export function predict(layout: Layout, options: PredictOptions): Prediction[] {
 function predictRow(layout: Layout, row: Connection, options: PredictOptions): Prediction {
   const { from, to } = row
   const shown = row.clientCertificate && !isWithheld(layout, row.clientCertificate) ? row.clientCertificate : undefined
-  const broken = unusable(layout, row.serverCertificate) ?? (shown && unusable(layout, shown))
-  if (broken) return { from, to, outcome: 'unreachable', ...broken }
   const { voice = 'go1.24' } = options
   const judge = (end: End, chain: string, trust: Decided, usage: Usage, name?: string): Verdict =>
     verify({
@@ -100,6 +98,12 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
     message: verdict.message,
   })
 
+  const unserved = unusable(layout, row.serverCertificate)
+  const broken = (shown && unusable(layout, shown)) ?? unserved
+  // a running etcd reads its pair for every handshake, and goes on refusing; others have the old one in memory, or do not start
+  const rereads = row.refusal === 'tls' && options.runs?.etcd === true
+  if (unserved && broken === unserved && rereads) return refused('server', 'tls', unserved)
+  if (broken) return { from, to, outcome: 'unreachable', ...broken }
   const apart = handshakeRefusal(layout, row)
   if (apart) return refused('server', 'tls', apart)
   if (row.clientTrust && fileOf(layout, row.clientTrust, 'trust')) {

@@ -44,7 +44,7 @@ export async function probe(layout: Layout, options: ProbeOptions = {}): Promise
     const servers = await serverRecords(dialled, arrived)
     return rows.map((row, index) => {
       const client = dialled[index]!
-      const server = servers.get(client.handshake)
+      const server = servers.get(client)
       return combine(row, {
         handshake: client.handshake,
         time: client.time,
@@ -182,17 +182,23 @@ function answerRecord(
   return record
 }
 
-/** The servers' records of these handshakes, by id; theirs come a moment after the clients' own. A real program writes none. */
+/** A client that was turned away at its ClientHello has heard no id: the addresses of the connection tell. */
+const isOf = (client: HandshakeRecord, server: HandshakeRecord): boolean =>
+  client.handshake
+    ? server.handshake === client.handshake
+    : client.local !== undefined && server.address === client.local && server.port === client.port
+
+/** The servers' records of these clients' handshakes; theirs come a moment after the clients' own. A real program writes none. */
 async function serverRecords(
   clients: readonly HandshakeRecord[],
   arrived: () => HandshakeRecord[],
-): Promise<Map<string, HandshakeRecord>> {
+): Promise<Map<HandshakeRecord, HandshakeRecord>> {
   const found: HandshakeRecord[] = []
-  const wanted = clients.filter(client => client.handshake && client.outcome !== 'unreachable')
+  const wanted = clients.filter(client => (client.handshake || client.local) && client.outcome !== 'unreachable')
   // the server's record of the handshake comes first, that of its 401 or 403 after it
   const complete = (client: HandshakeRecord) => {
     const byAnswer = client.layer === 'authentication' || client.layer === 'authorization'
-    return found.some(({ handshake, layer }) => handshake === client.handshake && (!byAnswer || layer === client.layer))
+    return found.some(server => isOf(client, server) && (!byAnswer || server.layer === client.layer))
   }
   const deadline = performance.now() + 300
   for (;;) {
@@ -200,5 +206,11 @@ async function serverRecords(
     if (wanted.every(complete) || performance.now() > deadline) break
     await pause(5)
   }
-  return new Map(joinHandshakes(found).flatMap(({ handshake, server }) => (server ? [[handshake, server]] : [])))
+  const servers = joinHandshakes(found).flatMap(({ server }) => server ?? [])
+  return new Map(
+    clients.flatMap(client => {
+      const server = servers.findLast(candidate => isOf(client, candidate))
+      return server ? [[client, server] as const] : []
+    }),
+  )
 }
