@@ -50,7 +50,8 @@ export function tell(scenario: Scenario): ToldScenario {
       ...Object.entries(more).map(([key, value]) => `${key}: ${flow(value)}`),
     ],
     steps: steps.map(describeStep),
-    connections: told,
+    // what is refused first, then what that leads to
+    connections: told.toSorted((a, b) => Number(b.reason !== undefined) - Number(a.reason !== undefined)),
     reasons: reasons
       .filter(({ reason }) => told.some(one => one.reason === reason))
       .map(({ reason, summary, cause }) => ({ reason, summary, cause })),
