@@ -56,16 +56,26 @@ export interface Timeline {
   total: number
   /** Not well now, whatever the reason. */
   broken: Break[]
+  /** Rows that cannot be judged from here: a file of theirs is on another machine. */
+  unjudged: Pick<Break, 'from' | 'to'>[]
   /** In order of time; of what has ended already, `breaks` is empty: see `broken`. */
   events: TimelineEvent[]
   /** The first event that breaks a connection. */
   first?: TimelineEvent
 }
 
-/** From files alone; a file that is missing has no end, and its connections are `broken`. */
-export function timeline(layout: Layout, now: Date): Timeline {
+/**
+ * From files alone; a file that is missing has no end, and its connections are `broken`.
+ * @param options.isPart the folder is one node's of a cluster: what is missing is elsewhere, and its connections are `unjudged`
+ */
+export function timeline(layout: Layout, now: Date, { isPart = false }: { isPart?: boolean } = {}): Timeline {
   const groups = Map.groupBy(endings(layout), ({ notAfter }) => notAfter)
-  let before = predict(layout, { now })
+  const all = predict(layout, { now })
+  // a row that is down because of another one has no message
+  const isMissing = ({ outcome, message }: Prediction) => isPart && outcome === 'unreachable' && message !== undefined
+  const unjudged = all.filter(isMissing).map(({ from, to }) => ({ from, to }))
+  const rows = connections.filter((_, i) => !isMissing(all[i]!))
+  let before = all.filter(row => !isMissing(row))
   const broken = before.filter(({ outcome }) => outcome !== 'ok').map(breakOf)
   const well = before.length - broken.length
   const events = [...groups].map(([time, ends]): TimelineEvent => {
@@ -73,7 +83,7 @@ export function timeline(layout: Layout, now: Date): Timeline {
     const breaks: Break[] = []
     if (at >= now.getTime()) {
       // Go: expired when now is after notAfter
-      const after = predict(layout, { now: new Date(at + 1000) })
+      const after = predict(layout, { now: new Date(at + 1000), rows })
       for (const [i, row] of after.entries()) {
         if (row.outcome !== 'ok' && before[i]!.outcome === 'ok') breaks.push(breakOf(row))
       }
@@ -82,7 +92,7 @@ export function timeline(layout: Layout, now: Date): Timeline {
     return { time, inSeconds: Math.floor((at - now.getTime()) / 1000), ends, breaks }
   })
   const first = events.find(({ breaks }) => breaks.length > 0)
-  return { now: rfc3339(now), well, total: before.length, broken, events, ...(first ? { first } : {}) }
+  return { now: rfc3339(now), well, total: before.length, broken, unjudged, events, ...(first ? { first } : {}) }
 }
 
 function breakOf({ from, to, outcome, refusedBy, layer, reason, message }: Prediction): Break {

@@ -66,6 +66,31 @@ t.test('an old CA that only a bundle has is listed, a file that is missing is no
   t.match(broken, [{ from: 'etcd-peer', to: 'etcd-peer', outcome: 'unreachable' }])
 })
 
+t.test('a node’s own folder: what is elsewhere is not judged, the rest is', async t => {
+  const dir = join(t.testdir(), 'kubernetes')
+  await made(dir)
+  for (const path of [
+    'plan.json',
+    'kubelet',
+    'kube-scheduler',
+    'kube-controller-manager',
+    'extension-apiserver',
+    'monitoring',
+    'kube-proxy.conf',
+  ])
+    rmSync(join(dir, path), { recursive: true })
+  const { status, stdout } = await trustplane('pki', 'timeline', '--dir', dir, '-o', 'json')
+  const found = JSON.parse(stdout) as ReturnType<typeof timeline>
+  t.equal(status, 0)
+  t.strictSame(found.broken, [])
+  t.ok(found.unjudged.some(({ from, to }) => from === 'kube-apiserver' && to === 'kubelet'))
+  t.ok(
+    found.first?.breaks.some(
+      ({ from, to, reason }) => from === 'kube-apiserver' && to === 'etcd' && reason === 'expired',
+    ),
+  )
+})
+
 t.test('the command draws it, in text and JSON, at any time', async t => {
   const dir = join(t.testdir(), 'state')
   await trustplane('pki', 'init', '--dir', dir)
@@ -85,6 +110,6 @@ t.test('the command draws it, in text and JSON, at any time', async t => {
   const later = await trustplane('pki', 'timeline', '--dir', dir, '--clock-offset', '400d', '-o', 'json')
   t.equal(later.status, 1)
   t.match(JSON.parse(later.stdout), { kind: 'Timeline', broken: [{ from: 'kubectl', reason: 'unreachable' }] })
-  const none = await trustplane('pki', 'timeline', '--dir', t.testdir())
+  const none = await trustplane('pki', 'timeline', '--dir', join(dir, 'nowhere'))
   t.match(none.stderr, /TP_PKI_MISSING[\s\S]*pki init/)
 })

@@ -1,7 +1,9 @@
 /** `trustplane pki timeline`: what expires when, and what breaks first. */
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { exitCodes, TrustplaneError } from '#errors.ts'
 import { openLayout } from '#mesh/open.ts'
+import { openPki } from '#mesh/open-pki.ts'
 import { type Break, type Timeline, type TimelineEvent, timeline } from '#mesh/timeline.ts'
 import { residual } from '#pki/expiration.ts'
 import { createCommand, onRun } from '../../command.ts'
@@ -19,6 +21,7 @@ export function buildTimeline(io: Io | undefined): Command {
     formats,
     examples: [
       { does: 'From now on', line: 'trustplane pki timeline' },
+      { does: 'Of a node', line: 'trustplane pki timeline --dir /etc/kubernetes' },
       { does: 'As it will look in a year', line: 'trustplane pki timeline --clock-offset 366d' },
       {
         does: 'The day on which the first connection breaks, for a script',
@@ -27,13 +30,15 @@ export function buildTimeline(io: Io | undefined): Command {
     ],
   }).addOption(clockOption())
   return onRun<ClockOptions>(command, io, async (_, { io, options, style, say }) => {
-    const layout = await openLayout(options.dir)
-    if (!layout) {
-      throw new TrustplaneError('TP_PKI_MISSING', `there is no PKI of ours in ${options.dir}`, {
-        fix: `make one with \`trustplane pki init --dir ${options.dir}\`; of others: trustplane pki check-expiration --dir ${options.dir}`,
+    const clock = clockOf(options)
+    const own = await openLayout(options.dir)
+    if (!own && !existsSync(options.dir)) {
+      throw new TrustplaneError('TP_PKI_MISSING', `there is no PKI in ${options.dir}`, {
+        fix: `make one with \`trustplane pki init --dir ${options.dir}\`, or give --dir of one, such as a node’s /etc/kubernetes`,
       })
     }
-    const found = timeline(layout, clockOf(options).now())
+    const layout = own ?? (await openPki(options.dir, clock)).layout
+    const found = timeline(layout, clock.now(), { isPart: own === undefined })
     if (options.output === 'table') {
       io.stdout.write(draw(found, style))
       if (found.first) {
@@ -55,6 +60,10 @@ function draw(found: Timeline, style: Style): string {
     ...past.flatMap(event => lines(event, style)),
     `${style.symbol(state)} ${found.now}  ${style.bold('now')}: ${found.well} of ${found.total} connections are well`,
     ...found.broken.map(row => breakLine(row, style)),
+    ...found.unjudged.map(
+      ({ from, to }) =>
+        `    ${style.symbol('idle')} ${from} -> ${to} cannot be judged from here: a file of it is on another machine`,
+    ),
     ...coming.flatMap(event => lines(event, style)),
   ]
     .map(line => `${line}\n`)
