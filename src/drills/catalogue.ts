@@ -24,8 +24,15 @@ const levels: Readonly<Record<string, Level>> = {
   'repeated-names': 3,
 }
 
-/** Nothing is broken for people, or everything is: no drill. */
-const otherGroups = ['first-steps', 'succeeds-but-should-not', 'rehearsals', 'rotation']
+/** Nothing is broken for people, or no connection tells whether it is mended: no drill. */
+const otherGroups = [
+  'first-steps',
+  'succeeds-but-should-not',
+  'rehearsals',
+  'rotation',
+  'csr-signers',
+  'service-accounts',
+]
 /** Nobody can mend a clock, or a verification that was never on, with files. */
 const otherFaults = ['wrong-clock', 'no-verification', 'readable-key', 'revoked-certificate']
 /** What probes and objects trust is no file that the learner could put right. */

@@ -18,11 +18,11 @@ export async function checkDrill(dir: string): Promise<DrillCheck> {
   const drill = requireDrill(dir)
   const layout = layoutNow(await layoutOf(dir, requireRunning(dir)))
   const deadline = performance.now() + patienceMs
-  let rows = await probe(layout, { timeoutMs: 2000 })
+  let rows = await probe(layout)
   while (rows.some(isRed) && performance.now() < deadline) {
     await new Promise(resolve => setTimeout(resolve, 300))
     const again = rows.filter(isRed)
-    const fresh = await probe(layout, { rows: again.map(({ from, to }) => findConnection(from, to)!), timeoutMs: 2000 })
+    const fresh = await probe(layout, { rows: again.map(({ from, to }) => findConnection(from, to)!) })
     rows = rows.map(row => fresh.find(one => one.from === row.from && one.to === row.to) ?? row)
   }
   const components = [...notRunning(dir), ...behind(dir)]

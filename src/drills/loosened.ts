@@ -12,6 +12,7 @@ import { describePowers, powersOf } from '#mesh/powers.ts'
 import { lint } from '#pki/lint/lint.ts'
 import { ruleOf } from '#pki/lint/rules.ts'
 import { parseTrustedCertificates } from '#x509/pem.ts'
+import { addedBindings } from './bindings.ts'
 
 /** Flags that decide who is let in; what they say must be what the plan means. */
 const guards: Readonly<Record<string, readonly string[]>> = {
@@ -44,6 +45,7 @@ export async function loosened(now: Layout): Promise<string[]> {
     ...powers.map(power => describePowers([power])),
     ...openedFlags(now),
     ...openedKubelets(now, was),
+    ...(await addedBindings(now.dir)),
     ...(await carelessFiles(now.dir)),
   ]
 }

@@ -29,7 +29,11 @@ const ways: Readonly<Record<string, Way>> = {
     ...differences(name, layout).map(line => `# in ${dir}/${manifestsFolder}/${name}.yaml: ${line}`),
     `trustplane restart ${name} --dir ${dir}`,
   ],
-  'restore-files': (file, _, dir) => [`# put ${dir}/${file} back: rm it, and trustplane pki init --dir ${dir}`],
+  'restore-files': (file, _, dir) => {
+    // a certificate without its key is in the way of a new pair
+    const pair = /\.(crt|key)$/.test(file) ? [file.replace(/\.key$/, '.crt'), file.replace(/\.crt$/, '.key')] : [file]
+    return [`rm -f ${pair.map(name => `${dir}/${name}`).join(' ')}`, `trustplane pki init --dir ${dir}`]
+  },
   'start-over': (_, __, dir) => [`trustplane pki init --force --dir ${dir}`, `trustplane restart all --dir ${dir}`],
 }
 

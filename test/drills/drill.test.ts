@@ -8,6 +8,8 @@ import { checkDrill } from '../../src/drills/check.ts'
 import { nextHint } from '../../src/drills/hints.ts'
 import { prepareDrill, runDrill } from '../../src/drills/run.ts'
 import { findDrill } from '../../src/drills/state.ts'
+import { createClient } from '../../src/kubernetes/from-kubeconfig.ts'
+import { silentLog } from '../../src/log.ts'
 import { askToRestart } from '../../src/mesh/control.ts'
 import { createPki } from '../../src/pki/create.ts'
 import { recordedPlan } from '../../src/pki/plan-record.ts'
@@ -89,6 +91,28 @@ t.test('a wrong bundle: the manifest is what a restart starts with, and trusting
   await askToRestart(dir, 'kube-apiserver')
   t.match((await checkDrill(dir)).loosened, [/--authorization-mode=AlwaysAllow/])
   withFlag('authorization-mode', 'Node,RBAC')
+  const kubectl = createClient({
+    kubeconfig: join(dir, 'super-admin.conf'),
+    component: 'test',
+    from: 'test',
+    to: 'kube-apiserver',
+    clock: systemClock,
+    voice: 'go1.24',
+    log: silentLog,
+    records: { write() {}, close: async () => {} },
+  })
+  t.teardown(() => kubectl.close())
+  const bindings = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings'
+  const binding = {
+    metadata: { name: 'let-them' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: 'system:unauthenticated' }],
+  }
+  t.equal((await kubectl.raw({ method: 'POST', path: bindings, body: binding })).status, 201)
+  t.match((await checkDrill(dir)).loosened, [
+    /the ClusterRoleBinding let-them gives system:unauthenticated the role cluster-admin/,
+  ])
+  t.equal((await kubectl.raw({ method: 'DELETE', path: `${bindings}/let-them` })).status, 200)
   await askToRestart(dir, 'kube-apiserver')
   t.match(await checkDrill(dir), { solved: true })
 
