@@ -13,6 +13,7 @@ import { errorCodes, exitCodes } from '../src/errors.ts'
 import { connections } from '../src/mesh/connections.ts'
 import { defaultPorts } from '../src/mesh/ports.ts'
 import { policies, reloadTable } from '../src/mesh/reload.ts'
+import { practices } from '../src/scenarios/practices.ts'
 import { referenceTables } from '../src/scenarios/reference.ts'
 import { scenarioSchema } from '../src/scenarios/schema.ts'
 import { reasons } from '../src/x509/reasons.ts'
@@ -83,6 +84,18 @@ const blocks: Record<string, () => string> = {
         return `## ${folder}\n\n${table(['scenario', 'what happens'], rows)}`
       })
       .join('\n\n'),
+  // of scenarios/README.md: good practice, both ways
+  practices: () => {
+    const links = (name: string, way: string) =>
+      scenarioFiles()
+        .filter(file => (read(file).practice as Record<string, string> | undefined)?.[name] === way)
+        .map(file => `[${nameOf(file)}](${relative('scenarios', file)})`)
+        .join(', ')
+    return table(
+      ['practice', 'kept', 'broken'],
+      practices.map(({ name, rule }) => [rule, links(name, 'kept'), links(name, 'broken')]),
+    )
+  },
   rehearsals: () =>
     table(
       ['rehearsal', 'what is practised'],
