@@ -72,17 +72,32 @@ const idleMs = 90_000
  */
 const usualRequestsAtOnce = 8
 
-/** Runs what it is given, `limit` at a time. */
-function atMost(limit: number): <T>(action: () => Promise<T>) => Promise<T> {
+/** Runs what it is given, `limit` at a time. @throws the signal's reason when it is aborted before its turn comes */
+function atMost(limit: number): <T>(action: () => Promise<T>, signal: AbortSignal | undefined) => Promise<T> {
   let free = limit
-  const waiting: (() => void)[] = []
-  return async action => {
+  const waiting = new Set<() => void>()
+  const turn = (signal: AbortSignal | undefined) =>
+    new Promise<void>((resolve, reject) => {
+      const begin = () => {
+        waiting.delete(begin)
+        signal?.removeEventListener('abort', giveUp)
+        resolve()
+      }
+      const giveUp = () => {
+        waiting.delete(begin)
+        reject(signal?.reason)
+      }
+      waiting.add(begin)
+      signal?.addEventListener('abort', giveUp, { once: true })
+    })
+  return async (action, signal) => {
+    signal?.throwIfAborted()
     if (free > 0) free--
-    else await new Promise<void>(resolve => waiting.push(resolve))
+    else await turn(signal)
     try {
       return await action()
     } finally {
-      const next = waiting.shift()
+      const [next] = waiting
       if (next) next()
       else free++
     }
@@ -139,7 +154,7 @@ export function createTransport(options: TransportOptions): Transport {
 
   async function once(request: TransportRequest): Promise<RawAnswer> {
     const { pool, streams } = generation
-    const { statusCode, headers, body } = await pool.request({
+    const answer = pool.request({
       method: request.method as Dispatcher.HttpMethod,
       path: base + request.path,
       ...(request.headers ? { headers: request.headers } : {}),
@@ -147,6 +162,7 @@ export function createTransport(options: TransportOptions): Transport {
       ...(request.signal ? { signal: request.signal } : {}),
       ...(request.streaming ? { bodyTimeout: 0, headersTimeout: 0 } : {}),
     })
+    const { statusCode, headers, body } = await (request.signal ? abortable(answer, request.signal) : answer)
     if (request.streaming) {
       // renewed while it was asked for: it would go on over a connection of the old kind
       if (pool !== generation.pool) body.destroy()
@@ -168,7 +184,7 @@ export function createTransport(options: TransportOptions): Transport {
     async request(request) {
       for (let tries = 0; ; tries++) {
         try {
-          return await (request.streaming ? once(request) : inTurn(() => once(request)))
+          return await (request.streaming ? once(request) : inTurn(() => once(request), request.signal))
         } catch (error) {
           if (request.signal?.aborted) throw request.signal.reason
           // A kept-alive connection that the other end closed just now: Go's transport tries anew, too, when it is safe.
@@ -185,6 +201,21 @@ export function createTransport(options: TransportOptions): Transport {
     },
     close: () => generation.pool.destroy().then(() => {}),
   }
+}
+
+/** undici listens to a request's signal only once it has a connection for it (undici 8.12, api-request.js); whoever gives up need not wait for that. */
+function abortable(answer: Promise<Dispatcher.ResponseData>, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => {
+      reject(signal.reason)
+      answer.then(
+        ({ body }) => body.destroy(),
+        () => {},
+      )
+    }
+    signal.addEventListener('abort', giveUp, { once: true })
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
+  })
 }
 
 /** The same handler, whose answer's status is told first. */

@@ -27,6 +27,8 @@ interface Entry {
   verdict: Verdict
 }
 
+const tidyEvery = 64
+
 /** Longer ones are rare, and a flood of them should not fill the memory. */
 const maxDerBytes = 16_384
 
@@ -46,6 +48,12 @@ export function createVerdictCache({ maxEntries = 1000 }: { maxEntries?: number 
     if (certificates.size >= maxEntries) certificates.clear()
     certificates.set(key, certificate)
     return certificate
+  }
+
+  /** What has ended holds no more: certificates that live for a minute must not fill the memory. */
+  const tidy = (entries: Map<string, Entry>, now: number) => {
+    for (const [key, { until }] of entries) if (until < now) entries.delete(key)
+    for (const [key, { notAfter }] of certificates) if (notAfter.getTime() < now) certificates.delete(key)
   }
 
   const lookUp = (options: VerifyOptions & CacheableOptions, voice: Voice): Verdict => {
@@ -69,6 +77,7 @@ export function createVerdictCache({ maxEntries = 1000 }: { maxEntries?: number 
     const { crls: _, ...rest } = options
     const verdict = verify({ ...rest, voice })
     if (entries.size >= maxEntries) entries.clear()
+    else if (entries.size % tidyEvery === tidyEvery - 1) tidy(entries, time)
     const window = holdsFor(verdict, [...chain, ...roots, ...intermediates], time)
     entries.set(key, { roots: [...roots], intermediates: [...intermediates], ...window, verdict })
     return verdict
