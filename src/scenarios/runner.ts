@@ -1,6 +1,7 @@
 /** Runs scenarios: a mesh each, every connection really dialled, what was seen held against what was expected and what was predicted. */
 import { startMesh } from '#mesh/launcher.ts'
 import type { Mesh } from '#mesh/mesh.ts'
+import { type Timeline, timeline } from '#mesh/timeline.ts'
 import { applyChanges, loadPlan } from '#pki/plan.ts'
 import type { Plan } from '#pki/types.ts'
 import { givenBy, lastingChanges, meshOptionsOf } from './given.ts'
@@ -20,6 +21,8 @@ export interface ScenarioResult {
   phases: readonly PhaseResult[]
   /** The scenario could not be run at all, or not to its end. */
   error?: unknown
+  /** Of the PKI as it was at first; with the option `timeline`. */
+  timeline?: Timeline
   /** The mesh of a failed one, left running (`keep`): whoever asked for it stops it. */
   kept?: Mesh
 }
@@ -29,6 +32,8 @@ export interface RunOptions {
   /** Leave the mesh of a failed scenario running. */
   keep?: boolean
   etcdBinary?: string
+  /** Work out what expires when, and what breaks then. */
+  timeline?: boolean
   /** Default `in-process`: all components of a mesh in this process. */
   isolation?: 'process' | 'in-process'
   signal?: AbortSignal
@@ -71,8 +76,10 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     ...more,
   })
   let stage: Stage | undefined
+  let ends: { timeline?: Timeline } = {}
   try {
     stage = await begin(scenario, options)
+    if (options.timeline) ends = { timeline: timeline(stage.mesh.layout, nowOf(stage.mesh)) }
     await play(stage, scenario, phases)
   } catch (error) {
     const failed = { error: error ?? new Error('unknown') }
@@ -80,10 +87,12 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     await stage?.mesh.stop().catch(() => {})
     return done(failed)
   }
-  if (options.keep && !phases.every(isGood)) return done({ kept: stage.mesh })
+  if (options.keep && !phases.every(isGood)) return done({ ...ends, kept: stage.mesh })
   await stage.mesh.stop()
-  return done()
+  return done(ends)
 }
+
+const nowOf = ({ state }: Mesh) => new Date(Date.now() + state.clockOffsetMs)
 
 /** Starts a mesh as `given` says. */
 async function begin(scenario: Scenario, { isolation = 'in-process', etcdBinary, signal }: RunOptions): Promise<Stage> {

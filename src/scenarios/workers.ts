@@ -7,7 +7,7 @@ import { loadScenarios } from './load.ts'
 import { type RunOptions, runScenario, type ScenarioResult } from './runner.ts'
 import type { Scenario } from './types.ts'
 
-interface Order extends Pick<RunOptions, 'etcdBinary' | 'isolation'> {
+interface Order extends Pick<RunOptions, 'etcdBinary' | 'isolation' | 'timeline'> {
   file: string
 }
 
@@ -18,7 +18,7 @@ type Answer = Omit<ScenarioResult, 'scenario' | 'kept'>
 export async function runInProcesses(scenarios: readonly Scenario[], options: RunOptions): Promise<ScenarioResult[]> {
   const results: ScenarioResult[] = []
   const waiting = [...scenarios.entries()]
-  const { isolation, etcdBinary, signal } = options
+  const { isolation, etcdBinary, timeline, signal } = options
   const worker = async () => {
     let child: ChildProcess | undefined
     for (let next = waiting.shift(); next && !signal?.aborted; next = waiting.shift()) {
@@ -29,6 +29,7 @@ export async function runInProcesses(scenarios: readonly Scenario[], options: Ru
         file: scenario.file,
         ...(isolation ? { isolation } : {}),
         ...(etcdBinary ? { etcdBinary } : {}),
+        ...(timeline ? { timeline } : {}),
       }
       const result: ScenarioResult = { scenario, ...(await answerOf(child, order)) }
       results[index] = result

@@ -126,3 +126,29 @@ t.test(
     t.match(text, /<g class="box refuses"><rect[^>]*><text[^>]*>etcd<\/text>/)
   },
 )
+
+t.test('it shows what ends when and what breaks first, where that was worked out', async t => {
+  const ends = [{ name: evil, kind: 'certificate' as const, file: 'pki/a.crt', subject: '', notAfter: '', sha256: '' }]
+  const event = {
+    time: '2027-01-01T00:00:00Z',
+    inSeconds: 9,
+    ends,
+    breaks: [
+      {
+        from: 'kubectl',
+        to: 'kube-apiserver',
+        outcome: 'refused' as const,
+        refusedBy: 'client' as const,
+        reason: 'expired' as const,
+        notice: 'nobody can look',
+      },
+    ],
+  }
+  const timeline = { now: '', well: 1, total: 1, broken: [], unjudged: [], events: [event], first: event }
+  const page = reportOf({ ...result, timeline })
+  t.match(page, '<summary>What ends when, and what breaks first</summary>')
+  t.match(page, /2027-01-01 00:00:00<\/time><br><span class="tag warn">first<\/span>/)
+  t.match(page, 'kubectl → kube-apiserver: expired, refused by the client. <span class="soft">nobody can look.</span>')
+  t.notMatch(page, '<script')
+  t.notMatch(reportOf(result), 'What ends when')
+})

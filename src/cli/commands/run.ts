@@ -105,6 +105,8 @@ async function run(
     keep: options.keep ?? false,
     isolation: options.isolation,
     signal: interrupt.signal,
+    // only the page shows it
+    timeline: (options.output as string) === 'html',
     ...(options.etcdBinary ? { etcdBinary: options.etcdBinary } : {}),
     onStart: progress.start,
     onResult(result) {

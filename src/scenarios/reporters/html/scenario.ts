@@ -9,6 +9,7 @@ import { flow } from '../../tell.ts'
 import { complaints, phaseWords, skippedIn } from '../reporter.ts'
 import { html, link, type Markup, prose } from './markup.ts'
 import { picture } from './picture.ts'
+import { timelineSection } from './timeline.ts'
 
 export const anchorOf = ({ scenario }: ScenarioResult): string => `${scenario.group}-${scenario.name}`
 
@@ -26,6 +27,7 @@ ${broken(result)}
 ${problems(result)}
 ${shown.map((phase, index) => phaseSection(result, phase, index))}
 ${fixSection(result, fixed)}
+${timelineSection(result.timeline)}
 </article>
 `
 }
