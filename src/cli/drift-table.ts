@@ -16,10 +16,12 @@ const words: Record<Drift['state'], string> = {
 
 const short = (sha256: string | undefined) => sha256?.slice(0, 12) ?? '–'
 
+const dirFlag = (dir: string) => (dir === '.trustplane' ? '' : ` --dir ${dir}`)
+
 function columns(style: Style, dir: string): Column<Drift>[] {
   const root = `${resolve(dir)}/`
   return [
-    { header: 'COMPONENT', value: row => row.component },
+    { header: 'COMPONENT', value: row => row.id },
     { header: 'FLAG', value: row => row.flag },
     { header: 'HOLDS', value: row => row.holds },
     { header: 'FILE', value: row => (row.file.startsWith(root) ? row.file.slice(root.length) : row.file) },
@@ -45,9 +47,9 @@ export async function showDrift({ io, options, style, say }: ActionContext<objec
   const red = rows.filter(({ state }) => states[state] === 'fail')
   if (options.output === 'table' || options.output === 'wide') {
     if (rows.length === 0) say(`${style.symbol('idle')} nothing runs here that told what it has loaded`)
-    for (const row of red) say(`${style.symbol('fail')} ${row.component} ${row.flag}: ${row.says}`)
-    const restarts = [...new Set(red.filter(({ state }) => state === 'restart').map(({ component }) => component))]
-    if (restarts.length > 0) say(`  next: restart ${restarts.join(', ')}`)
+    for (const row of red) say(`${style.symbol('fail')} ${row.id} ${row.flag}: ${row.says}`)
+    const restarts = [...new Set(red.filter(({ state }) => state === 'restart').map(({ id }) => id))]
+    if (restarts.length > 0) say(`  next: trustplane restart ${restarts.join(' ')}${dirFlag(options.dir)}`)
     else if (rows.length > 0 && red.length === 0) {
       const later = rows.filter(({ state }) => state === 'by itself').length
       say(

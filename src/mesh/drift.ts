@@ -14,6 +14,8 @@ import { isAlive, type MeshState, readState } from './state.ts'
 
 export interface Drift {
   component: string
+  /** What `trustplane restart` takes: the component's name; kubelets and kube-proxies of other nodes are `kubelet@node-2`. */
+  id: string
   flag: string
   /** What the component has of it: `serving certificate and key`. */
   holds: string
@@ -41,10 +43,11 @@ export function readDrift(dir: string): Drift[] {
   const loaded = readLoaded(dir)
   const seen = new Map<string, Drift>()
   for (const entry of loaded) {
-    const row = reloadRowOf(entry, argvOf(state, entry))
+    const member = memberOf(state, entry)
+    const row = reloadRowOf(entry, member?.argv)
     if (!row) continue
-    const found = compare(row, entry)
-    const key = `${found.component} ${found.flag} ${found.file} ${found.holds}`
+    const found = compare(row, entry, member?.id ?? row.component)
+    const key = `${found.id} ${found.flag} ${found.file} ${found.holds}`
     // several clients of one component may hold the same file: one that is behind is what counts
     const before = seen.get(key)
     if (!before || (before.state === 'same' && found.state !== 'same')) seen.set(key, found)
@@ -80,14 +83,17 @@ function parse(line: string): LoadedFile | undefined {
   }
 }
 
-const argvOf = (state: MeshState | undefined, { component }: LoadedFile): readonly string[] =>
-  state?.components.find(row => row.component === component || component.startsWith(`${row.component}-peer`))?.argv ??
-  []
+/** By its process; where all are in one, by its name. */
+function memberOf(state: MeshState | undefined, { component, pid }: LoadedFile) {
+  const name = component.replace(/^etcd-peer$/, 'etcd')
+  const all = state?.components.filter(row => row.component === name) ?? []
+  return all.find(row => row.pid === pid) ?? all[0]
+}
 
-function compare(row: ReloadRow, { use, file, sha256, end }: LoadedFile): Drift {
+function compare(row: ReloadRow, { use, file, sha256, end }: LoadedFile, id: string): Drift {
   const { component, flag, holds } = row
   const policy = policies[row.policy]
-  const common = { component, flag, holds, file, when: policy.when, ...(sha256[0] ? { memory: sha256[0] } : {}) }
+  const common = { component, id, flag, holds, file, when: policy.when, ...(sha256[0] ? { memory: sha256[0] } : {}) }
   let disk: string[]
   try {
     disk = use === 'trust' ? bundleOn(file, component, end) : chainOn(file)
@@ -151,7 +157,7 @@ function untold(state: MeshState | undefined, loaded: readonly LoadedFile[]): Dr
       .map(({ time }) => Date.parse(time) - state.clockOffsetMs)
     const changed = file && statSync(file, { throwIfNoEntry: false })?.mtimeMs
     if (!file || started.length === 0) return []
-    const common = { component, flag, holds, file, when: policies[policy].when }
+    const common = { component, id: component, flag, holds, file, when: policies[policy].when }
     if (changed === undefined) {
       const problem = `open ${file}: no such file or directory`
       return [{ ...common, state: 'bad' as const, problem, says: `${problem}: ${policies[policy].bad}` }]

@@ -103,10 +103,26 @@ t.test('a running mesh', async t => {
       /^kube-scheduler +--kubeconfig +embedded client certificate +scheduler\.conf +✗ newer on disk, needs a restart$/m,
     )
     t.match(stdout, /^kube-apiserver +--tls-cert-file +serving certificate and key +pki\/apiserver\.crt +✓ same/m)
-    t.match(stderr, /next: restart kube-scheduler$/m)
+    t.match(stderr, /next: trustplane restart kube-scheduler --dir /)
     await mesh.member('kube-scheduler').restart()
     await mesh.member('kube-scheduler').settled(30_000)
     t.match(find('kube-scheduler', '--kubeconfig', 'client certificate'), { state: 'same' })
+  })
+
+  await t.test('a bad new file is told in the log as the original tells it, and the old one is served', async t => {
+    const file = join(dir, 'pki/apiserver.crt')
+    const good = readFileSync(file)
+    const memory = find('kube-apiserver', '--tls-cert-file')!.memory!
+    const log = () => readFileSync(join(dir, 'logs/kube-apiserver.log'), 'utf8')
+    const logged = watch(join(dir, 'logs'))
+    writeFileSync(file, good.subarray(0, 100))
+    while (!log().includes('key failed with : tls: ')) await new Promise(resolve => logged.once('change', resolve))
+    logged.close()
+    t.match(find('kube-apiserver', '--tls-cert-file'), { state: 'bad', memory, says: /the old one is kept/ })
+    const [served] = await mesh.probe([{ from: 'kubectl', to: 'kube-apiserver' }])
+    t.match(served, { outcome: 'ok' })
+    writeFileSync(file, good)
+    await until(() => find('kube-apiserver', '--tls-cert-file')?.state === 'same')
   })
 
   await t.test('a file that is no good is said to be, and what is in memory stays', async t => {
