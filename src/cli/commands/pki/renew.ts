@@ -35,7 +35,8 @@ export function buildRenew(io: Io | undefined): Command {
         say(`restart ${component}: it reads ${names.join(', ')} at start only`)
       for (const { component, names } of byItself)
         say(`no restart for ${component}: it takes ${names.join(', ')} by itself`)
-      if (done.length > 0) say('what runs has which of them: trustplane status --drift')
+      const dir = options.dir === '.trustplane' ? '' : ` --dir ${options.dir}`
+      if (done.length > 0) say(`what runs has which of them: trustplane status --drift${dir}`)
     } else {
       const items = renewed.map(({ notAfter, ...rest }) => ({
         ...rest,
