@@ -136,6 +136,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       plan: options.plan ?? 'kubeadm',
       changes,
       asIs: options.asIs ?? false,
+      temporary,
       clock: options.clock ?? offsetClock(options.issuedOffsetMs ?? clockOffsetMs),
       ...(bootstrap ? { bootstrap } : {}),
       flags,

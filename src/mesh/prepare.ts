@@ -16,6 +16,8 @@ export interface PrepareOptions extends Omit<Layout, 'plan' | 'hosts'> {
   clock: Clock
   /** See MeshOptions. */
   asIs?: boolean
+  /** The directory is new, and goes with the mesh. */
+  temporary?: boolean
 }
 
 /** Makes what is missing and keeps what is there, as kubeadm's phases do. */
@@ -32,7 +34,7 @@ export async function prepare(options: PrepareOptions): Promise<Layout> {
   const overrides = { ...options.changes, cluster }
   const created = options.asIs
     ? { plan: await applyChanges(plan, overrides), written: [] }
-    : await createPki({ plan, dir, clock, overrides })
+    : await createPki({ plan, dir, clock, overrides, temporary: options.temporary ?? false })
   const layout: Layout = {
     plan: created.plan,
     dir,

@@ -2,6 +2,7 @@
  * Files that appear whole or not at all, and many of them together. Each is written beside its place, synced and renamed; for a set,
  * a list of the renames is left on disk first, so that after a crash the next run finishes them. A reader never sees half a file.
  */
+import { closeSync, fchmodSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { TrustplaneError } from '#errors.ts'
@@ -36,6 +37,22 @@ export async function writeTogether(dir: string, files: PkiFiles): Promise<void>
     })
   }
   await finish(dir, [...files.keys()])
+}
+
+/** Puts all `files` into a new `dir` that nobody reads yet. @throws Error EEXIST for a file that is there */
+export async function writeAnew(dir: string, files: PkiFiles): Promise<void> {
+  const folders = new Set([...files.keys()].map(path => dirname(join(dir, path))))
+  for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o700 })
+  for (const [path, { content, mode }] of files) {
+    const file = openSync(join(dir, path), 'wx', mode)
+    try {
+      // whatever the umask says
+      fchmodSync(file, mode)
+      writeSync(file, content)
+    } finally {
+      closeSync(file)
+    }
+  }
 }
 
 /** Finishes what an earlier run was killed in. Returns the files that it put in place. */

@@ -282,3 +282,16 @@ t.test('the plan that a PKI was made from is remembered', async t => {
   writeFileSync(join(dir, 'plan.json'), '{')
   await t.rejects(recordedPlan(dir), { code: 'TP_INPUT_INVALID', message: /plan\.json/ })
 })
+
+t.test('a temporary PKI has the same files, with the same modes, as one that is to last', async t => {
+  const folders = t.testdir({ lasting: {}, temporary: {} })
+  const plan = await loadPlan('kubeadm')
+  const modes = async (dir: string, temporary: boolean) => {
+    await createPki({ plan, dir, clock, temporary })
+    return Object.keys(contents(dir))
+      .toSorted()
+      .map(path => `${path} ${(statSync(join(dir, path)).mode & 0o777).toString(8)}`)
+  }
+  const lasting = await modes(join(folders, 'lasting'), false)
+  t.strictSame(await modes(join(folders, 'temporary'), true), lasting)
+})
