@@ -137,12 +137,18 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
   const [certificate] = verdict.chains[0]!
   const weak = handshakeKeyError(certificate!, { end: 'server', voice })
   if (weak) return refused('server', 'tls', { reason: 'weak-key', message: weak })
+  const cn = to === 'etcd-peer' ? addedFlag(layout, 'etcd', 'peer-cert-allowed-cn') : undefined
+  if (cn && cn !== certificate!.subject.commonName) {
+    return refused('server', 'tls', { reason: 'name-mismatch', message: 'client certificate authentication failed' })
+  }
   const list = row.refusal === 'tls' ? addedFlag(layout, 'etcd', listFlag(row)) : undefined
   const revoked = list ? revocation([certificate!], [parseRevocationList(readFileSync(list))]) : undefined
   if (revoked?.verdict === 'reject') return refused('server', 'tls', revoked)
   const leaf = certificate!.subject
+  // a Node object is for its own kubelet to read
+  const node = row.request.path.includes('{node}') ? layout.nodes[0]!.name : undefined
   const isOpen = addedFlag(layout, to, 'authorization-mode') === 'AlwaysAllow'
-  if (row.allowed && !isOpen && !mayRequest(allowedBy(layout, row.allowed), leaf.commonName, leaf.organizations)) {
+  if (row.allowed && !isOpen && !mayRequest(allowedBy(layout, row.allowed), leaf, node)) {
     return refused('server', 'authorization', {
       reason: 'forbidden',
       message: `User ${JSON.stringify(leaf.commonName)} cannot`,
@@ -198,16 +204,17 @@ function allowedBy({ plan }: Layout, allowed: NonNullable<Connection['allowed']>
   return { ...allowed, users: [...users, ...plan.cluster.kubeletApiAdmins] }
 }
 
-function mayRequest(allowed: NonNullable<Connection['allowed']>, user: string, groups: readonly string[]): boolean {
-  const { users = [], groups: allowedGroups = [], userPrefix } = allowed
-  if (users.includes(user) || groups.some(group => allowedGroups.includes(group))) return true
+function mayRequest(
+  allowed: NonNullable<Connection['allowed']>,
+  { commonName: user, organizations }: Certificate['subject'],
+  node: string | undefined,
+): boolean {
+  const { users = [], groups = [], userPrefix } = allowed
+  if (users.includes(user) || organizations.some(group => groups.includes(group))) return true
   // the Node authorizer: CN system:node:<name> and O system:nodes, both
-  return (
-    userPrefix !== undefined &&
-    user.length > userPrefix.length &&
-    user.startsWith(userPrefix) &&
-    groups.includes('system:nodes')
-  )
+  if (userPrefix === undefined || !user.startsWith(userPrefix) || !organizations.includes('system:nodes')) return false
+  const name = user.slice(userPrefix.length)
+  return name !== '' && (node === undefined || name === node)
 }
 
 const timeOf = (component: string, { now, clockOffsets = {} }: PredictOptions): Date =>
