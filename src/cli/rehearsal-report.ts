@@ -20,7 +20,7 @@ export function beginning(
 }
 
 export function stepText(result: StepResult, style: Style): string {
-  const { step, does, outcome, direction, rows, seconds, predicted, error, fix } = result
+  const { step, does, outcome, direction, rows, seconds, predicted, died, error, fix } = result
   const broken = brokenIn(result)
   const state: State =
     outcome === 'stopped' ? 'fail' : broken.length > 0 ? 'fail' : outcome === 'already' ? 'idle' : 'ok'
@@ -28,6 +28,7 @@ export function stepText(result: StepResult, style: Style): string {
   const after =
     outcome === 'already' ? 'done already, by the certificates' : predicted ? 'predicted' : figures(rows, seconds)
   const lines = [`${style.symbol(state)} ${style.bold(name)}  ${style.dim(after)}`, `  ${does}`]
+  for (const one of died) lines.push(`  ended by itself, and was started again: ${one.replaceAll('\n', '; ')}`)
   if (error) lines.push(`  could not be done: ${error}`)
   if (fix) lines.push(`  next: ${fix}`)
   const table = outcome === 'already' ? '' : indent(formatTable(rows, columns(style, predicted)))

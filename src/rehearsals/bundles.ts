@@ -26,6 +26,9 @@ export function trustTarget(plan: Plan, name: string): TrustTarget | undefined {
   return path ? { name, kind: 'bundle', path, names: plan.trust[name as TrustSlot] ?? [] } : undefined
 }
 
+/** Blocks that have been looked at: the same few are, after every step. */
+const readable = new Set<string>()
+
 /** @throws TrustplaneError TP_PEM_INVALID for one that is half written */
 export function readTrust(dir: string, { kind, path }: TrustTarget): string[] {
   const text = readThere(dir, path)
@@ -42,9 +45,11 @@ export function readTrust(dir: string, { kind, path }: TrustTarget): string[] {
   if (begun !== found.length) throw broken(`${begun} blocks begin, ${found.length} end`)
   if (found.length === 0) throw broken(`no ${label} in it`)
   for (const block of found) {
+    if (readable.has(block)) continue
     try {
       if (kind === 'keys') createPublicKey(block)
       else new X509Certificate(block)
+      readable.add(block)
     } catch (cause) {
       throw broken(messageOf(cause), cause)
     }

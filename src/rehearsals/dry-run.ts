@@ -61,7 +61,15 @@ export async function dryRun(options: DryRunOptions): Promise<RehearsalResult> {
         const fix = error instanceof TrustplaneError ? error.fix : undefined
         trouble = { error: messageOf(error), ...(fix ? { fix } : {}) }
       }
-      const result: StepResult = { ...named, outcome, ...trouble, rows: rowsOf(stage), seconds: 0, predicted: true }
+      const result: StepResult = {
+        ...named,
+        outcome,
+        ...trouble,
+        died: [],
+        rows: rowsOf(stage),
+        seconds: 0,
+        predicted: true,
+      }
       results.push(result)
       options.onStep?.(result)
       return outcome

@@ -121,8 +121,17 @@ function isReissued({ dir, rehearsal }: Workshop, name: string): boolean {
   return authority !== undefined && isSignedBy(now, authority)
 }
 
-export const isSignedBy = (certificate: string, authority: string): boolean =>
-  new X509Certificate(certificate).verify(new X509Certificate(authority).publicKey)
+/** Asked after every step, of the same few certificates. */
+const signed = new Map<string, boolean>()
+
+export function isSignedBy(certificate: string, authority: string): boolean {
+  const key = `${certificate}\0${authority}`
+  const known = signed.get(key)
+  if (known !== undefined) return known
+  const answer = new X509Certificate(certificate).verify(new X509Certificate(authority).publicKey)
+  signed.set(key, answer)
+  return answer
+}
 
 /** The first certificate of a leaf's file or kubeconfig. */
 export function leafPem(dir: string, plan: Plan, name: string): string | undefined {

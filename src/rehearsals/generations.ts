@@ -1,8 +1,7 @@
 /** Old or new: whose certificate it is that somebody shows, and whose a row depends on. */
-import { X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import { type Connection, connections } from '#mesh/connections.ts'
-import { blocks } from './bundles.ts'
+import { blocks, sameBlock } from './bundles.ts'
 import { isSignedBy, leafPem, pairOfName, trusted, trustedIn, type Workshop } from './files.ts'
 import type { Loaded } from './loaded.ts'
 import { podRow } from './pods.ts'
@@ -16,7 +15,7 @@ export function generationOf(workshop: Workshop, name: string, dir: string): Gen
   if (pem === undefined) return '–'
   const own = rehearsal.replaces.find(one => one.old === name)
   const before = leafPem(join(workshop.dir, oldPath(rehearsal, '.')), rehearsal.plan, name)
-  const isAsBefore = before !== undefined && fingerprint(before) === fingerprint(pem)
+  const isAsBefore = before !== undefined && sameBlock(before, pem)
   if (own) return isAsBefore ? 'old' : 'new'
   const authorities = rehearsal.replaces.filter(one => one.kind === 'authority')
   if (authorities.length === 0) {
@@ -93,6 +92,3 @@ export function together(generations: readonly Generation[]): Generation {
   if (told.size === 0) return '–'
   return told.size === 1 ? [...told][0]! : 'both'
 }
-
-export const fingerprint = (pem: string): string =>
-  new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase()

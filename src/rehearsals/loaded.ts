@@ -44,6 +44,7 @@ export class Loaded {
   /** What is read without a restart is read, where it differs and is good. */
   reread(): void {
     for (const owned of this.#owned) {
+      if (!this.#differs(owned)) continue
       if (owned.reread === 'use' || (owned.reread === 'watch' && isGood(owned))) this.#load(owned)
     }
   }
@@ -74,17 +75,25 @@ export class Loaded {
     rmSync(this.layout.dir, { recursive: true, force: true })
   }
 
-  #load({ owner, files }: Owned): void {
-    let changed = false
-    for (const file of files) {
-      const copy = join(this.layout.dir, relative(this.#from.dir, file))
+  #copyOf(file: string): string {
+    return join(this.layout.dir, relative(this.#from.dir, file))
+  }
+
+  #differs({ files }: Owned): boolean {
+    return files.some(file => {
+      const copy = this.#copyOf(file)
+      return existsSync(file) && !(existsSync(copy) && readFileSync(copy).equals(readFileSync(file)))
+    })
+  }
+
+  #load(owned: Owned): void {
+    if (!this.#differs(owned)) return
+    for (const file of owned.files) {
       if (!existsSync(file)) continue
-      if (existsSync(copy) && readFileSync(copy).equals(readFileSync(file))) continue
-      mkdirSync(dirname(copy), { recursive: true, mode: 0o700 })
-      copyFileSync(file, copy)
-      changed = true
+      mkdirSync(dirname(this.#copyOf(file)), { recursive: true, mode: 0o700 })
+      copyFileSync(file, this.#copyOf(file))
     }
-    if (changed) this.#versions.set(owner, this.version(owner) + 1)
+    this.#versions.set(owned.owner, this.version(owned.owner) + 1)
   }
 }
 

@@ -35,9 +35,6 @@ export function stepsInOrder(rehearsal: Rehearsal, { skip = [], swap, until }: O
 }
 
 const changesFiles = (step: Step) => step.actions.some(action => findAction(action.name)!.files)
-export const isStepDone = (workshop: Workshop, step: Step): boolean =>
-  step.actions.every(action => isDone(workshop, action))
-
 /**
  * How many steps are behind us, by the certificates alone: up to the last step that changed files, with none before it left to do.
  * A restart leaves nothing in the files, so those that follow are done again: it does no harm.
@@ -46,10 +43,19 @@ export function stepsBehind(workshop: Workshop, steps: readonly Step[]): number 
   let behind = 0
   for (const [index, step] of steps.entries()) {
     if (!changesFiles(step)) continue
-    if (!isStepDone(workshop, step)) break
+    if (!isKnownDone(workshop, step)) break
     behind = index + 1
   }
   return behind
+}
+
+/** One whose files cannot be read is still to be done: doing it says what is wrong with them. */
+function isKnownDone(workshop: Workshop, step: Step): boolean {
+  try {
+    return step.actions.every(action => isDone(workshop, action))
+  } catch {
+    return false
+  }
 }
 
 /**

@@ -47,8 +47,10 @@ export async function startPod(client: Client, tokenKey: string, signal?: AbortS
     })
     const map = (await answer.json()) as { data?: Record<string, string> }
     const ca = map.data?.['ca.crt']
-    if (ca) return { ca, tokenKey, token: await newToken(client, both) }
-    // the controller-manager has only just started
+    const token = ca && (await newToken(client, both).catch(() => undefined))
+    if (ca && token) return { ca, tokenKey, token }
+    // the controller-manager has only just started, and makes service accounts and config maps one after the other
+    both.throwIfAborted()
     await new Promise(resolve => setTimeout(resolve, 50))
   }
 }

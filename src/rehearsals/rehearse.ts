@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { offsetClock } from '#clock.ts'
 import { messageOf, TrustplaneError } from '#errors.ts'
+import type { Member } from '#mesh/member.ts'
 import type { Mesh } from '#mesh/mesh.ts'
 import { writeTogether } from '#pki/atomic-write.ts'
 import { filesOf, filesToUndo, type Workshop } from './files.ts'
@@ -57,12 +58,20 @@ export async function rehearse(options: RehearseOptions): Promise<RehearsalResul
   const traffic = new Traffic({ loaded, dir: mesh.dir, rate, timeLimitMs, voice: mesh.voice, clock: workshop.clock })
   const stage: Stage = { mesh, loaded, traffic, unread: new Map(), ...(signal ? { signal } : {}) }
   const results: StepResult[] = []
+  let died: string[] = []
+  // the kubelet starts a static pod again that has ended, and then it reads its files, too
+  const watch = (member: Member) => {
+    if (member.state === 'dead') died.push(`${member.id} ${member.words ?? 'ended'}`)
+    if (member.state === 'running' && member.restarts > 0) loaded.started(member.component)
+  }
+  mesh.on('component', watch)
   const run = async (
     named: Pick<StepResult, 'step' | 'does' | 'direction'>,
     work: () => Promise<StepResult['outcome']>,
   ): Promise<StepResult> => {
     const began = performance.now()
     traffic.reset()
+    died = []
     onProgress(`${named.step}: ${named.does}`)
     let outcome: StepResult['outcome']
     let trouble: Pick<StepResult, 'error' | 'fix'> = {}
@@ -75,7 +84,7 @@ export async function rehearse(options: RehearseOptions): Promise<RehearsalResul
     }
     const rows = (await traffic.take()).map(rowStates(workshop, loaded))
     const seconds = (performance.now() - began) / 1000
-    const result: StepResult = { ...named, outcome, ...trouble, rows, seconds, predicted: false }
+    const result: StepResult = { ...named, outcome, ...trouble, died, rows, seconds, predicted: false }
     results.push(result)
     options.onStep?.(result)
     return result
@@ -91,6 +100,7 @@ export async function rehearse(options: RehearseOptions): Promise<RehearsalResul
       if (outcome === 'stopped') break
     }
   } finally {
+    mesh.off('component', watch)
     await traffic.stop()
     loaded.close()
   }

@@ -2,7 +2,7 @@
  * Whose each file is, and when it is read again. With a trust file for every slot no file has two owners, so that what a component has
  * in memory can be kept as a copy of its files (`loaded.ts`). Sources: kubernetes-pki reference §3.2; the components' own code.
  */
-import { connections } from '#mesh/connections.ts'
+import { type Connection, connections } from '#mesh/connections.ts'
 import { bundleFile, fileOf, inDir, isKubeconfig, type Layout, pairOf } from '#mesh/layout.ts'
 import { trustSlotNames } from '#pki/trust-slots.ts'
 
@@ -43,6 +43,13 @@ export const watchedNames: readonly string[] = Object.keys(rereads).filter(name 
 
 /** They are no processes of the mesh: they read their files whenever they dial. */
 const programs = ['kubectl', 'etcd-healthcheck', 'monitoring']
+
+/**
+ * Does the client end its connections when its certificate has changed? client-go and the aggregator do, and programs dial anew; etcd's
+ * client does not. It matters: Kubernetes' servers judge the certificate of a connection at every request.
+ */
+export const endsOnChange = ({ from, clientCertificate }: Connection): boolean =>
+  programs.includes(from) || (clientCertificate !== undefined && rereads[clientCertificate.name] === 'watch')
 
 /** Names in the connection table that are part of another component. */
 const partOf: Readonly<Record<string, string>> = {

@@ -28,5 +28,6 @@ export async function startRehearsal(
   }
   // the certificates of one that was begun are of two generations: no plan says that
   const asIs = dir !== undefined && wasBegun(dir, rehearsal)
-  return startMesh({ isolation: 'in-process', ports: 'random', ...options, plan: rehearsal.plan, asIs })
+  // as kubelets start static pods again: one that lost its lease ends
+  return startMesh({ isolation: 'in-process', ports: 'random', restart: true, ...options, plan: rehearsal.plan, asIs })
 }

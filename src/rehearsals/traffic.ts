@@ -17,7 +17,7 @@ import type { Voice } from '#x509/types.ts'
 import { type Credentials, credentialsOf, type Lane, openLane } from './lane.ts'
 import type { Loaded } from './loaded.ts'
 import { podRow, trafficRows } from './pods.ts'
-import { componentOf } from './rereads.ts'
+import { componentOf, endsOnChange } from './rereads.ts'
 
 export interface Failure {
   /** The client's words, or the answer's status. */
@@ -60,7 +60,8 @@ const mostOnWire = 3
 export class Traffic {
   readonly #options: Required<TrafficOptions>
   readonly #rows = new Map<string, RowTraffic>()
-  readonly #kept = new Map<string, Lane>()
+  /** With what its component had in memory then. */
+  readonly #kept = new Map<string, { lane: Lane; version: number }>()
   readonly #credentials = new Map<string, Credentials>()
   readonly #pending = new Set<Promise<void>>()
   readonly #arrived: () => HandshakeRecord[]
@@ -204,7 +205,7 @@ export class Traffic {
       const refusal = refusalOf(error)
       const record = lane?.last()
       // another request may have put a new one there already
-      if (lane && this.#kept.get(connectionName(row)) === lane) await this.#drop(connectionName(row))
+      if (lane && this.#kept.get(connectionName(row))?.lane === lane) await this.#drop(connectionName(row))
       return {
         client: refusal?.message ?? messageOf(error),
         // closed without a word: by a server that is going, too
@@ -228,15 +229,20 @@ export class Traffic {
 
   #keptLane(row: Connection): Lane {
     const name = connectionName(row)
-    const lane = this.#kept.get(name) ?? this.#open(row)
-    this.#kept.set(name, lane)
+    const version = this.#options.loaded.version(componentOf(row.from))
+    const kept = this.#kept.get(name)
+    if (kept && (kept.version === version || !endsOnChange(row))) return kept.lane
+    const lane = this.#open(row)
+    this.#kept.set(name, { lane, version })
+    // requests that are under way end on it
+    kept?.lane.retire()
     return lane
   }
 
   async #drop(name: string): Promise<void> {
-    const lane = this.#kept.get(name)
+    const kept = this.#kept.get(name)
     this.#kept.delete(name)
-    await lane?.retire()
+    await kept?.lane.retire()
   }
 
   #addServerWords(rows: readonly RowTraffic[]): void {

@@ -117,6 +117,8 @@ export interface StepResult {
   error?: string
   /** What to do then. */
   fix?: string
+  /** Components that ended by themselves meanwhile, with their last words. */
+  died: readonly string[]
   rows: readonly RowState[]
   seconds: number
   /** From the files, not from a mesh. */

@@ -29,6 +29,8 @@ for (const name of rehearsalNames()) {
       right.steps.at(-1)!.rows.every(row => row.trusts !== 'old' && row.trusts !== 'both' && row.on !== 'both'),
       'nothing of the old is left in the end',
     )
+    // the steps of cluster-ca, with other keys
+    if (name === 'rsa-to-ecdsa') return
     const wrong: { how: string; order: { skip?: string[]; swap?: readonly [string, string] }; says: WrongDocument }[] =
       [
         ...rehearsal.steps.map(step => ({
