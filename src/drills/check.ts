@@ -10,16 +10,18 @@ import { layoutNow } from './manifests.ts'
 import { requireDrill, writeDrill } from './state.ts'
 import type { DrillCheck } from './types.ts'
 
-/** How long something that was just mended may take to be read again. */
-const patienceMs = 2500
+/** How long something that was just mended may take to be read again; longer while nobody refuses, and somebody is still on the way. */
+const patienceMs = { usual: 2500, starting: 10_000 }
 
 /** @throws TrustplaneError TP_NOT_RUNNING */
 export async function checkDrill(dir: string): Promise<DrillCheck> {
   const drill = requireDrill(dir)
   const layout = layoutNow(await layoutOf(dir, requireRunning(dir)))
-  const deadline = performance.now() + patienceMs
+  const began = performance.now()
   let rows = await probe(layout)
-  while (rows.some(isRed) && performance.now() < deadline) {
+  const patience = () =>
+    rows.some(({ outcome }) => outcome === 'refused') || !isStarting(dir) ? patienceMs.usual : patienceMs.starting
+  while (rows.some(isRed) && performance.now() - began < patience()) {
     await new Promise(resolve => setTimeout(resolve, 300))
     const again = rows.filter(isRed)
     const fresh = await probe(layout, { rows: again.map(({ from, to }) => findConnection(from, to)!) })
@@ -37,6 +39,8 @@ export async function checkDrill(dir: string): Promise<DrillCheck> {
 }
 
 export const isRed = ({ outcome }: ConnectionStatus): boolean => outcome === 'refused' || outcome === 'unreachable'
+
+const isStarting = (dir: string): boolean => requireRunning(dir).components.some(({ state }) => state === 'starting')
 
 const notRunning = (dir: string): string[] =>
   requireRunning(dir)
