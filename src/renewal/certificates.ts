@@ -42,7 +42,10 @@ export function createCertificateController(
   informers.certificates
     .on('add', add)
     .on('update', add)
-    .on('delete', certificate => queue.forget(keyOf(certificate)))
+    .on('delete', certificate => {
+      queue.forget(keyOf(certificate))
+      written.delete(keyOf(certificate))
+    })
   const addOwner = ({ metadata }: CertificateRequest) => {
     const owner = metadata.ownerReferences?.find(({ kind }) => kind === certificates.kind)
     if (owner) queue.add(`${metadata.namespace}/${owner.name}`)
@@ -55,12 +58,21 @@ export function createCertificateController(
   }
   informers.secrets.on('add', addUsers).on('update', addUsers).on('delete', addUsers)
 
+  /** The resourceVersion of our last write, by key. */
+  const written = new Map<string, number>()
+  const save = async (certificate: Certificate): Promise<Certificate> => {
+    const saved = await client.updateStatus(certificates, certificate)
+    written.set(keyOf(saved), versionOf(saved))
+    return saved
+  }
   const say = (certificate: Certificate, type: 'Normal' | 'Warning', reason: string, message: string) =>
     events.event(referenceOf(certificates, certificate), type, reason, message)
 
   async function sync(key: string): Promise<void> {
     const seen = informers.certificates.get(key)
     if (!seen || seen.metadata.deletionTimestamp) return
+    // what we wrote is not in the informer yet: it will bring us here again
+    if (versionOf(seen) < (written.get(key) ?? 0)) return
     // a conflict: somebody was faster, and the queue tries again
     await reconcile(structuredClone(seen))
   }
@@ -77,8 +89,7 @@ export function createCertificateController(
     const before = JSON.stringify(certificate.status)
     showReadiness(input)
     if (!isTrue(certificate, 'Issuing')) trigger(input)
-    let current =
-      JSON.stringify(certificate.status) === before ? certificate : await client.updateStatus(certificates, certificate)
+    let current = JSON.stringify(certificate.status) === before ? certificate : await save(certificate)
     if (isTrue(current, 'Issuing')) current = await issue(current, secret)
     else if (secret && isTrue(current, 'Ready')) await onSecret({ certificate: current, secret })
     await forgetOldRequests(current)
@@ -171,7 +182,7 @@ export function createCertificateController(
         `Stored new private key in temporary Secret resource ${JSON.stringify(secretName)}`,
       )
     const wanted = { ...certificate, status: { ...certificate.status, nextPrivateKeySecretName: secretName } }
-    return { certificate: await client.updateStatus(certificates, wanted), key, secretName }
+    return { certificate: await save(wanted), key, secretName }
   }
 
   /** requestmanager_controller.go. Undefined: a request of another key or spec was in the way, and is gone now. */
@@ -256,7 +267,7 @@ export function createCertificateController(
     const { nextPrivateKeySecretName: _, lastFailureTime: __, failedIssuanceAttempts: ___, ...rest } = done.status ?? {}
     done.status = { ...rest, revision: revisionOf(certificate) + 1 }
     showReadiness({ certificate: done, secret, request, now: clock.now() })
-    const saved = await client.updateStatus(certificates, done)
+    const saved = await save(done)
     await client.delete(resources.secrets, { namespace, name: keySecret }).catch(error => {
       if (!isNotFound(error)) throw error
     })
@@ -275,7 +286,7 @@ export function createCertificateController(
       lastFailureTime: time(clock.now()),
       failedIssuanceAttempts: (failed.status?.failedIssuanceAttempts ?? 0) + 1,
     }
-    const saved = await client.updateStatus(certificates, failed)
+    const saved = await save(failed)
     say(saved, 'Warning', reason, message)
     return saved
   }
@@ -330,6 +341,7 @@ export function createCertificateController(
   return queue
 }
 
+const versionOf = ({ metadata }: Certificate) => Number(metadata.resourceVersion ?? 0)
 const revisionOf = ({ status }: Certificate) => status?.revision ?? 0
 const revisionIn = ({ metadata }: CertificateRequest) => Number(metadata.annotations?.[annotation.revision] ?? 0)
 

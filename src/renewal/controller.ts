@@ -60,7 +60,7 @@ export async function startRenewal(options: RenewalOptions): Promise<Renewal> {
     },
   }
   const { informers } = context
-  removeRequestsWith(context)
+  removeOwned(context)
   const queues: WorkQueue[] = [
     createIssuerController(context, false),
     createIssuerController(context, true),
@@ -86,16 +86,16 @@ export async function startRenewal(options: RenewalOptions): Promise<Renewal> {
   }
 }
 
-/** A request goes with its certificate: the garbage collector of our controller-manager does not follow custom kinds. */
-function removeRequestsWith({ informers, client, log }: RenewalContext): void {
+/** Requests, and a key that waits for its certificate, go with it: the garbage collector of our controller-manager does not follow custom kinds. */
+function removeOwned({ informers, client, log }: RenewalContext): void {
   informers.certificates.on('delete', ({ metadata }) => {
-    for (const request of informers.requests.list()) {
-      if (!request.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid)) continue
-      const { name = '', namespace = '' } = request.metadata
-      client.delete(certificateRequests, { namespace, name }).catch(error => {
-        if (!isNotFound(error)) log.error('Unable to delete CertificateRequest', error, { name })
+    const isOwned = (object: KubeObject) => object.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid)
+    const remove = <T extends KubeObject>(resource: Resource<T>, { metadata: { name = '', namespace = '' } }: T) =>
+      client.delete(resource, { namespace, name }).catch(error => {
+        if (!isNotFound(error)) log.error(`Unable to delete ${resource.kind}`, error, { name })
       })
-    }
+    for (const request of informers.requests.list().filter(isOwned)) void remove(certificateRequests, request)
+    for (const secret of informers.secrets.list().filter(isOwned)) void remove(resources.secrets, secret)
   })
 }
 

@@ -269,7 +269,7 @@ t.test('a renewing controller', async t => {
     t.equal(data(file('scheduler.conf'), 'certificate-authority-data'), data(scheduler, 'certificate-authority-data'))
     t.not(data(file('scheduler.conf'), 'client-certificate-data'), data(scheduler, 'client-certificate-data'))
     clock.advance(hour + 2000)
-    await written('front-proxy-client', 2)
+    await Promise.all([written('front-proxy-client', 2), written('scheduler.conf', 2)])
     t.not(new X509Certificate(file('pki/front-proxy-client.crt')).serialNumber, leaf.serialNumber)
   })
 
@@ -280,5 +280,8 @@ t.test('a renewing controller', async t => {
     await client.delete(certificates, { namespace, name: 'bad' })
     await gone
     t.ok(await secretOf('bad-tls'), 'the secret stays, as with cert-manager')
+    const keys = (await client.list(resources.secrets, { labelSelector: 'cert-manager.io/next-private-key=true' }))
+      .items
+    t.strictSame(keys, [], 'and no key lies about')
   })
 })
