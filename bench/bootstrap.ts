@@ -22,7 +22,7 @@ const limitMs = 600_000
 export async function run(): Promise<Figure[]> {
   const work = mkdtempSync(join(tmpdir(), 'trustplane-bench-bootstrap-'))
   const dir = join(work, 'mesh')
-  const mesh = await startMesh({ dir, execArgv: [] })
+  const mesh = await startMesh({ dir, execArgv: [], flags: { 'extension-apiserver': ['--metric-resolution=1h'] } })
   const admin = createClient({
     component: 'bench',
     from: 'bench',

@@ -10,14 +10,17 @@ import type { Log } from '#log.ts'
 import { decode } from './codec.ts'
 import type { Etcd } from './etcd.ts'
 
-/** How many events are kept. */
+/** How many events are kept at most, and how long: the original's watch cache has eventFreshDuration, 75 s. */
 const windowSize = 4096
+const freshMs = 75_000
 
 /** What happened to one key, parsed when somebody looks. */
 export class StoreEvent {
   readonly key: string
   readonly revision: number
   readonly deleted: boolean
+  /** When it came, by performance.now(). */
+  readonly at = performance.now()
   readonly #value: Buffer | undefined
   readonly #previous: Buffer | undefined
   #object: Unstructured | undefined
@@ -29,8 +32,8 @@ export class StoreEvent {
     this.key = key
     this.revision = revision
     this.deleted = deleted
-    this.#value = value === undefined ? undefined : Buffer.from(value, 'base64')
-    this.#previous = previous === undefined ? undefined : Buffer.from(previous, 'base64')
+    this.#value = value === undefined ? undefined : ownBytes(value)
+    this.#previous = previous === undefined ? undefined : ownBytes(previous)
   }
 
   /** After the event; of a deleted key, as it was last, with the revision of its deletion. Not to be changed. */
@@ -48,6 +51,12 @@ export class StoreEvent {
     this.#before ??= decode(this.#previous, this.revision)
     return this.#before
   }
+}
+
+/** Outside Buffer's pool: what is kept for a minute would keep 64 KiB of it each (Node 24.21). */
+function ownBytes(base64: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(base64, 'base64'))
+  return bytes.subarray(0, bytes.write(base64, 'base64'))
 }
 
 export interface Listener {
@@ -219,10 +228,7 @@ export class WatchHub {
         if (event.key.startsWith(prefix)) for (const listener of set) listener.onEvent(event)
       }
     }
-    if (this.#window.length > windowSize * 2) {
-      const gone = this.#window.splice(0, this.#window.length - windowSize)
-      this.#oldest = gone.at(-1)!.revision
-    }
+    this.#forget()
     this.#revision = Math.max(this.#revision, events.at(-1)?.revision ?? 0, revision)
     for (const set of this.#listeners.values()) for (const l of set) l.onProgress?.(this.#revision)
     for (const waiting of this.#waiting) {
@@ -230,6 +236,18 @@ export class WatchHub {
       this.#waiting.delete(waiting)
       waiting.done()
     }
+  }
+
+  /** Now and then, many at once. */
+  #forget(): void {
+    const [first] = this.#window
+    const now = performance.now()
+    if (!first || (this.#window.length <= windowSize * 2 && now - first.at <= freshMs * 2)) return
+    const fresh = this.#window.findIndex(({ at }) => now - at <= freshMs)
+    const stale = fresh < 0 ? this.#window.length : fresh
+    const gone = this.#window.splice(0, Math.max(stale, this.#window.length - windowSize))
+    const last = gone.at(-1)
+    if (last) this.#oldest = last.revision
   }
 
   #expire(revision: number): void {
