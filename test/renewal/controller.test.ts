@@ -284,4 +284,7 @@ t.test('a renewing controller', async t => {
       .items
     t.strictSame(keys, [], 'and no key lies about')
   })
+
+  // before the folder goes: it may be writing
+  await renewal.stop()
 })
