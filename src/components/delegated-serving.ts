@@ -12,13 +12,13 @@ import { loadKubeconfig } from '#kubernetes/kubeconfig.ts'
 import type { Metrics } from '#kubernetes/metrics.ts'
 import { createSecureServer, type SecureServer } from '#kubernetes/serving.ts'
 import { fileBundle } from '#tls/bundle.ts'
-import { tellBundle } from '#tls/loaded.ts'
 import type { BundleSource } from '#tls/types.ts'
 import { clusterAuthentication } from './cluster-authentication.ts'
 import type { ComponentContext, ComponentName } from './component.ts'
 import type { FlagValues } from './flags.ts'
 import type { delegationFlags, servingFlags } from './kubernetes-flags.ts'
 import { servingIdentity } from './serving-identity.ts'
+import { sniIdentities } from './sni-cert-keys.ts'
 import { tlsOptions } from './tls-options.ts'
 
 type Values = FlagValues<typeof servingFlags> &
@@ -52,9 +52,6 @@ export async function createDelegatedServer(options: DelegatedServerOptions): Pr
     if (!file) return undefined
     const source = fileBundle({ file, reader: 'kube-apiserver', reload: 'watch', log, name })
     closers.push(() => source.close())
-    // the listener tells of the other
-    if (name === 'request-header')
-      closers.push(tellBundle(source, { component, records: context.records, clock, end: 'server', to: component }))
     return source
   }
   const clients = new Map<string, Client>()
@@ -124,7 +121,8 @@ export async function createDelegatedServer(options: DelegatedServerOptions): Pr
     clock,
     log,
   })
-  closers.push(() => identity.close())
+  const sni = sniIdentities(component, values['tls-sni-cert-key'], log)
+  closers.push(() => identity.close(), ...sni.map(pair => () => pair.identity.close()))
   const server = await createSecureServer({
     component,
     context,
@@ -137,6 +135,8 @@ export async function createDelegatedServer(options: DelegatedServerOptions): Pr
     metrics,
     ...(options.checks ? { checks: options.checks } : {}),
     ...(clientCa ? { clientCa } : {}),
+    ...(requestHeader ? { otherClientCas: [requestHeader.ca] } : {}),
+    sni,
     ...tlsOptions(component, values),
   })
   cluster?.start()

@@ -37,12 +37,16 @@ export const servingFlags = [
   },
   { name: 'tls-cert-file', kind: 'string', description: 'serving certificate, with intermediates after it' },
   { name: 'tls-private-key-file', kind: 'string', description: "the serving certificate's key" },
+  {
+    name: 'tls-sni-cert-key',
+    kind: 'repeated',
+    description: 'a certificate and key, for the names in it or for these: cert,key[:name,…]',
+  },
   { name: 'tls-cipher-suites', kind: 'list', description: 'cipher suites for TLS 1.2, in Go’s names' },
   { name: 'tls-min-version', kind: 'string', description: 'VersionTLS10 to VersionTLS13', default: 'VersionTLS12' },
 ] as const satisfies readonly FlagSpec[]
 
 export const acceptedServingFlags: readonly FlagSpec[] = [
-  ...accepted('repeated', 'tls-sni-cert-key'),
   ...accepted('list', 'tls-curve-preferences'),
   ...accepted(
     'bool',

@@ -70,6 +70,8 @@ export interface SecureServerOptions {
   sni?: ListenOptions['sni']
   /** For `requireClientCertificate`, and for the verdict in the handshake's record. */
   clientCa?: BundleSource
+  /** Whose CAs clients are told besides: the front proxy's. */
+  otherClientCas?: ListenOptions['otherClientCas']
   /** Ours: refuse inside TLS, which the originals do not do. */
   requireClientCertificate?: boolean
   /** False: do not even ask for a certificate. Default true. */
@@ -207,7 +209,7 @@ function filterOptions(options: SecureServerOptions): FilterOptions {
 }
 
 function listenOptions(options: SecureServerOptions): ListenOptions {
-  const { context, component, host, port, identity, sni, clientCa, minVersion, cipherSuites } = options
+  const { context, component, host, port, identity, sni, clientCa, otherClientCas, minVersion, cipherSuites } = options
   const asked = options.requestClientCertificate === false ? 'none' : 'request'
   return {
     ...context,
@@ -219,6 +221,7 @@ function listenOptions(options: SecureServerOptions): ListenOptions {
     plainHttp: 'answer',
     ...(sni ? { sni } : {}),
     ...(clientCa ? { clientCa } : {}),
+    ...(otherClientCas ? { otherClientCas } : {}),
     ...(minVersion ? { minVersion } : {}),
     ...(cipherSuites ? { cipherSuites } : {}),
   }

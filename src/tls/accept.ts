@@ -16,8 +16,8 @@ export interface Acceptor {
   hasSni: boolean
   /** True while the listener is being closed: what ends now was ended by us. */
   closing: boolean
-  /** The identity and context for a server name. @throws Error when its files cannot be used (etcd reads them for every handshake) */
-  contextFor(servername: string): { identity: Identity; context: SecureContext }
+  /** The identity and context for a server name, or for the address that was dialled without one. @throws Error when its files cannot be used (etcd reads them for every handshake) */
+  contextFor(servername: string, localAddress: string): { identity: Identity; context: SecureContext }
   accepted(raw: Socket, socket: TLSSocket, peer: Peer): void
   refused(refusal: Refusal): void
 }

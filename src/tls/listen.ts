@@ -6,6 +6,7 @@ import { type Acceptor, acceptConnection } from './accept.ts'
 import { contextMaker } from './context.ts'
 import { tellBundle, tellIdentity } from './loaded.ts'
 import { findPeer } from './peer.ts'
+import { certificateChooser } from './server-names.ts'
 import type { ListenerEvents, ListenOptions, Peer, TlsListener } from './types.ts'
 
 /** How long an ended connection may take to flush what was written to it. */
@@ -27,12 +28,10 @@ class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
   constructor(options: ListenOptions) {
     super()
     this.#options = options
-    const served = [{ names: [] as readonly string[], identity: options.identity }, ...(options.sni ?? [])].map(
-      entry => ({
-        ...entry,
-        contextOf: contextMaker(options),
-      }),
-    )
+    const { identity, sni = [], voice } = options
+    const own = { identity, contextOf: contextMaker(options) }
+    const others = sni.map(entry => ({ identity: entry.identity, contextOf: contextMaker(options) }))
+    const choose = certificateChooser(identity, sni, voice)
     const named =
       options.clientAuth === 'none'
         ? []
@@ -41,10 +40,11 @@ class Listener extends EventEmitter<ListenerEvents> implements TlsListener {
       options,
       alpn: [...(options.alpn ?? ['h2', 'http/1.1'])],
       port: options.port,
-      hasSni: served.length > 1,
+      hasSni: sni.length > 0,
       closing: false,
-      contextFor(servername) {
-        const entry = served.find(({ names }) => names.some(name => nameMatches(name, servername))) ?? served[0]!
+      contextFor(servername, localAddress) {
+        const chosen = others.length > 0 ? choose(servername, localAddress) : undefined
+        const entry = (chosen === undefined ? undefined : others[chosen]) ?? own
         const identity = entry.identity.current()
         return {
           identity,
@@ -127,13 +127,4 @@ function endConnection(socket: TLSSocket): void {
   socket.destroySoon()
   const timer = setTimeout(() => socket.destroy(), flushMs)
   socket.once('close', () => clearTimeout(timer))
-}
-
-/** crypto/tls getCertificate: exact, or with the first label replaced by `*`. */
-function nameMatches(pattern: string, servername: string): boolean {
-  const name = servername.toLowerCase().replace(/\.$/, '')
-  const wanted = pattern.toLowerCase()
-  return (
-    name !== '' && (wanted === name || (wanted.startsWith('*.') && wanted.slice(1) === name.slice(name.indexOf('.'))))
-  )
 }

@@ -49,7 +49,7 @@ export class ServerHandshake {
     if (hasSni && this.#hello) this.#servername = parseClientHello(this.#hello)?.servername ?? ''
     let context: ReturnType<Acceptor['contextFor']>['context']
     try {
-      const chosen = this.#acceptor.contextFor(this.#servername)
+      const chosen = this.#acceptor.contextFor(this.#servername, this.#raw.localAddress ?? '')
       this.#identity = chosen.identity
       context = chosen.context
     } catch (error) {

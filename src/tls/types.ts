@@ -122,6 +122,12 @@ export interface IdentitySource {
   close(): void
 }
 
+export interface NamedIdentity {
+  /** Exact, or with `*` as the first label; an IP is for clients without a server name that dialled it. Left out or empty: the certificate's own. */
+  names?: readonly string[]
+  identity: IdentitySource
+}
+
 export interface Bundle {
   /** The trust anchors, parsed by the rules of the component that reads it. */
   roots: readonly Certificate[]
@@ -174,8 +180,8 @@ export interface ListenOptions extends Common {
   crl?: () => RevocationList | undefined
   /** Default ['h2', 'http/1.1']. */
   alpn?: readonly string[]
-  /** `--tls-sni-cert-key`: the first whose names fit the client's server_name is served instead of `identity`; `*.example` takes one label. */
-  sni?: readonly { names: readonly string[]; identity: IdentitySource }[]
+  /** `--tls-sni-cert-key`: served instead of `identity` to who asks for one of these names. */
+  sni?: readonly NamedIdentity[]
   /** Plain HTTP on the TLS port: `answer` says what Go's net/http says (HTTP 400), `close` (default) just closes, as etcd does. */
   plainHttp?: 'answer' | 'close'
   /** A handshake that takes longer is ended. Default 10 s. */

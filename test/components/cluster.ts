@@ -28,7 +28,12 @@ export interface Cluster {
 
 const log: Log = process.env.TEST_LOG ? createLog({ component: 'test', verbosity: 2 }) : silentLog
 
-export async function startCluster(t: Test, clock: Clock = systemClock): Promise<Cluster> {
+/** @param apiserverFlags more of them, for files in the cluster's folder */
+export async function startCluster(
+  t: Test,
+  clock: Clock = systemClock,
+  apiserverFlags: (file: Cluster['file']) => readonly string[] = () => [],
+): Promise<Cluster> {
   const dir = t.testdir()
   const file = (path: string) => join(dir, path)
   await createPki({ plan: await loadPlan(), dir })
@@ -86,6 +91,7 @@ export async function startCluster(t: Test, clock: Clock = systemClock): Promise
     `--service-account-signing-key-file=${file('pki/sa.key')}`,
     `--tls-cert-file=${file('pki/apiserver.crt')}`,
     `--tls-private-key-file=${file('pki/apiserver.key')}`,
+    ...apiserverFlags(file),
   ])
   const server = `https://127.0.0.1:${api.addresses.secure!.port}`
   for (const name of ['admin', 'super-admin', 'controller-manager', 'scheduler', 'kubelet', 'kube-proxy']) {

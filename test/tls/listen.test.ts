@@ -10,7 +10,7 @@ import { peerOf } from '#tls/peer.ts'
 import { joinHandshakes } from '#tls/records.ts'
 import { serverFactory } from '#tls/serve.ts'
 import type { Refusal } from '#tls/types.ts'
-import { dialerTo, httpApp, startListener, throwawayPki } from './mesh.ts'
+import { dialerTo, httpApp, type IssueOptions, startListener, throwawayPki } from './mesh.ts'
 
 const pki = throwawayPki()
 const day = 86_400_000
@@ -212,6 +212,44 @@ t.test('by SNI another certificate is served, with a wildcard for one label', as
   t.equal(await subjectFor('a.b.wild.example'), 'CN=server')
   t.equal(await subjectFor('127.0.0.1'), 'CN=server')
   t.match(records.records[0], { name: 'one.example' })
+})
+
+t.test('which certificate it is for a name follows Go', async t => {
+  const issue = (name: string, options: IssueOptions) => {
+    const { cert, key } = pki.ca.issue(name, options)
+    return memoryIdentity(cert, key)
+  }
+  const changing = issue('own.example', { dnsNames: ['a.example'] })
+  const { listener } = await startListener(t, pki, {
+    sni: [
+      { identity: changing },
+      { identity: issue('shadowed', { dnsNames: ['a.example', '*.other.example', 'given.example'] }) },
+      { names: ['given.example', '*.a.example'], identity: issue('given', { dnsNames: ['hidden.example'] }) },
+      { names: ['*'], identity: issue('any', {}) },
+      { names: ['127.0.0.1'], identity: issue('address', { ip: ['127.0.0.1'] }) },
+    ],
+  })
+  const servedFor = async (servername: string) => {
+    const { dialer, records } = dialerTo(t, pki, { servername })
+    await dialer.connect(listener.address).catch(() => {})
+    return records.records[0]?.peer?.[0]?.subject
+  }
+  const rows: [servername: string, served: string, why: string][] = [
+    ['a.example', 'CN=own.example', 'the first of two with the same name in the certificate'],
+    ['own.example', 'CN=own.example', 'the CN counts'],
+    ['GIVEN.example', 'CN=given', 'names of the flag before names in certificates, upper or lower case'],
+    ['b.other.example', 'CN=shadowed', 'a wildcard in the certificate'],
+    ['b.a.example', 'CN=given', 'a wildcard of the flag'],
+    ['hidden.example', 'CN=given', 'a certificate that is good for it, though the flag has other names'],
+    ['localhost', 'CN=any', 'one label under a bare star, before the default that is good for it'],
+    ['nobody.example', 'CN=server', 'the default'],
+    ['127.0.0.1', 'CN=address', 'no name is sent, and that address was dialled'],
+  ]
+  for (const [servername, served, why] of rows) t.equal(await servedFor(servername), served, `${servername}: ${why}`)
+  const renewed = pki.ca.issue('renewed', { dnsNames: ['new.example'] })
+  changing.set(renewed.cert, renewed.key)
+  t.equal(await servedFor('new.example'), 'CN=renewed')
+  t.equal(await servedFor('a.example'), 'CN=shadowed', 'the name that it had is free for the next')
 })
 
 t.test('a revoked serial is refused after the handshake, without an alert', async t => {

@@ -11,6 +11,7 @@ import { joinHostPort } from '#tls/errors.ts'
 import { fileIdentity } from '#tls/identity.ts'
 import type { Component, ComponentContext, RunningComponent } from '../component.ts'
 import { commonFlags, parseFlags } from '../flags.ts'
+import { sniIdentities } from '../sni-cert-keys.ts'
 import { tlsVersion } from '../tls-options.ts'
 import { certificateSigners, certificateSubjectRestriction } from './admission/certificates.ts'
 import { defaultTolerationSeconds, namespaceLifecycle, restrictNodes } from './admission/plugins.ts'
@@ -52,6 +53,7 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
   const { log, clock } = context
   // What can be wrong with files is said before anything is dialled.
   const identity = servingIdentity(values, context)
+  const sni = sniIdentities('kube-apiserver', values['tls-sni-cert-key'], log)
   const connection = connectEtcd(values, context)
   const { etcd } = connection
   const hub = new WatchHub({ etcd, root: `${values['etcd-prefix']}/`, log })
@@ -119,7 +121,9 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
     host: values['bind-address'],
     port: values['secure-port'],
     identity,
+    sni,
     ...(authentication.clientCa ? { clientCa: authentication.clientCa } : {}),
+    ...(authentication.requestHeaderCa ? { otherClientCas: [authentication.requestHeaderCa] } : {}),
     requireClientCertificate: values['require-client-certificate'],
     ...tlsOptions(values),
     authenticator: authentication.authenticator,
@@ -190,6 +194,7 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
     proxyIdentity?.close()
     authentication.close()
     identity.close()
+    for (const pair of sni) pair.identity.close()
     await connection.close()
   })
 }

@@ -14,7 +14,6 @@ import { serviceAccountTokens } from '#kubernetes/service-account-tokens.ts'
 import type { Pod, Secret, ServiceAccount, UserInfo } from '#kubernetes/types.ts'
 import { fileBundle } from '#tls/bundle.ts'
 import { read } from '#tls/identity.ts'
-import { tellBundle } from '#tls/loaded.ts'
 import type { BundleSource } from '#tls/types.ts'
 import type { ComponentContext } from '../../component.ts'
 import type { Values } from '../flags.ts'
@@ -69,14 +68,6 @@ export function createAuthentication(
     file ? fileBundle({ file, reader: 'kube-apiserver', reload: 'watch', log, name }) : undefined
   const clientCa = bundle(values['client-ca-file'], 'client-ca-bundle')
   const requestHeaderCa = bundle(values['requestheader-client-ca-file'], 'request-header')
-  const place = {
-    component: 'kube-apiserver',
-    records: context.records,
-    clock,
-    end: 'server',
-    to: 'kube-apiserver',
-  } as const
-  const untell = requestHeaderCa && tellBundle(requestHeaderCa, place)
   const issuers = values['service-account-issuer'] ?? []
   const audiences = values['api-audiences'] ?? issuers
   const lookup = <T>(resource: string) => {
@@ -137,7 +128,6 @@ export function createAuthentication(
     requestHeaderCa,
     audiences,
     close() {
-      untell?.()
       clientCa?.close()
       requestHeaderCa?.close()
     },
