@@ -1,5 +1,5 @@
 /** The mesh of a drill: started broken, in this process or for the process that `trustplane drill` leaves behind. */
-import { mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { TrustplaneError } from '#errors.ts'
 import { serveControl } from '#mesh/control.ts'
@@ -12,7 +12,7 @@ import { findDrill, hidden, requireDrill, scenarioOf, writeDrill } from './state
 import type { Drill, DrillState } from './types.ts'
 
 /**
- * Takes an empty folder for a drill.
+ * Takes an empty folder for a drill, or that of an earlier one, which goes.
  * @throws TrustplaneError TP_ALREADY_RUNNING, TP_PKI_EXISTS
  */
 export function prepareDrill(dir: string, drill: Drill, seed: number): DrillState {
@@ -21,9 +21,11 @@ export function prepareDrill(dir: string, drill: Drill, seed: number): DrillStat
       fix: 'stop it (`trustplane drill stop`, `trustplane down`), or give this drill another --dir',
     })
   }
+  // what a drill that was killed left: its certificates would be kept, and nothing would break
+  if (findDrill(dir)) rmSync(resolve(dir), { recursive: true, force: true })
   mkdirSync(resolve(dir), { recursive: true, mode: 0o700 })
   // a drill breaks certificates: not those of a mesh that somebody wants to keep
-  if (readdirSync(resolve(dir)).length > 0 && !findDrill(dir)) {
+  if (readdirSync(resolve(dir)).length > 0) {
     throw new TrustplaneError('TP_PKI_EXISTS', `${dir} is not empty, and a drill would break what is in it`, {
       fix: 'give the drill a folder of its own: --dir /tmp/drill',
       at: { file: dir },

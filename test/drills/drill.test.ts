@@ -127,6 +127,15 @@ t.test('a folder with something in it is not broken', async t => {
   t.equal((await trustplane('drill', 'hint', '--dir', dir)).status, 5)
 })
 
+t.test('what a killed drill left is gone when the next begins', async t => {
+  const dir = join(t.testdir(), 'drill')
+  prepareDrill(dir, all[0]!, 1)
+  writeFileSync(join(dir, 'admin.conf'), 'of the drill before')
+  prepareDrill(dir, all[1]!, 2)
+  t.notOk(existsSync(join(dir, 'admin.conf')))
+  t.equal(findDrill(dir)?.id, all[1]!.id)
+})
+
 t.test('from the command line it runs on by itself, and leaves nothing behind', async t => {
   const dir = join(t.testdir(), 'drill')
   t.teardown(() => trustplane('drill', 'stop', '--dir', dir))
