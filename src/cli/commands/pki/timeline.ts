@@ -2,9 +2,7 @@
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { exitCodes, TrustplaneError } from '#errors.ts'
-import { openLayout } from '#mesh/open.ts'
-import { openPki } from '#mesh/open-pki.ts'
-import { type Break, type Timeline, type TimelineEvent, timeline } from '#mesh/timeline.ts'
+import type { Break, Timeline, TimelineEvent } from '#mesh/timeline.ts'
 import { residual } from '#pki/expiration.ts'
 import { createCommand, onRun } from '../../command.ts'
 import type { Io } from '../../io.ts'
@@ -31,6 +29,12 @@ export function buildTimeline(io: Io | undefined): Command {
   }).addOption(clockOption())
   return onRun<ClockOptions>(command, io, async (_, { io, options, style, say }) => {
     const clock = clockOf(options)
+    // the verifier comes along, which the other subcommands need not wait for
+    const [{ openLayout }, { openPki }, { timeline }] = await Promise.all([
+      import('#mesh/open.ts'),
+      import('#mesh/open-pki.ts'),
+      import('#mesh/timeline.ts'),
+    ])
     const own = await openLayout(options.dir)
     if (!own && !existsSync(options.dir)) {
       throw new TrustplaneError('TP_PKI_MISSING', `there is no PKI in ${options.dir}`, {
