@@ -112,6 +112,20 @@ t.test("Node's own server takes a certificate that Go cannot parse: exit 1", asy
   t.match(stderr, /1 accepted that Go refuses, 1 refused that Go accepts/)
 })
 
+t.test('a server with the list that was written refuses the revoked one, run after run', async t => {
+  const dir = t.testdir({ 'server-ca.crt': '' })
+  await trustplane('badtls', '--against', 'localhost:1', '--ca', join(dir, 'server-ca.crt'), '--dir', dir)
+  const read = (name: string) => readFileSync(join(dir, 'badtls', name), 'utf8')
+  const endpoint = await startEndpoint({ clientAuth: 'require', clientCa: read('ca.crt'), crl: read('crl.pem') })
+  t.teardown(() => endpoint.stop())
+  const words = ['--against', `localhost:${endpoint.port}`, '--only', 'revoked', '-o', 'json', '--dir', dir]
+  for (let run = 1; run <= 2; run++) {
+    const { status, stdout } = await trustplane('badtls', ...words, '--ca', writeCa(dir, endpoint.ca))
+    t.equal(status, 0)
+    t.match(JSON.parse(stdout).items[1], { name: 'revoked', seen: 'refused', how: 'close', comparison: 'either' })
+  }
+})
+
 t.test('what cannot be judged is exit 2, and says what to do', async t => {
   const endpoint = await startEndpoint({ clientAuth: 'require' })
   t.teardown(() => endpoint.stop())

@@ -16,7 +16,7 @@ const notJudged = 2
 export async function runAgainst(target: string, { io, options, style, say }: ActionContext<BadtlsOptions>) {
   const { host, port } = parseTarget(target)
   const ca = readCa(options.ca)
-  const { dir, authority, isNew } = await prepareFiles(folderOf(options))
+  const { dir, authority, isNew, clients } = await prepareFiles(folderOf(options))
   const trusted = join(dir, 'ca.crt')
   if (isNew) say(`wrote ${trusted}: the CA that ${target} has to trust`)
   const { results, problem } = await dialWithEach({
@@ -24,6 +24,7 @@ export async function runAgainst(target: string, { io, options, style, say }: Ac
     port,
     ca,
     authority,
+    clients,
     path: options.path,
     voice: options.voice,
     ...(options.servername ? { servername: options.servername } : {}),

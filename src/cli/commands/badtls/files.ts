@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type ClientDefectName, certificateDefects } from '#endpoints/defects.ts'
-import { certificateFixture, createAuthority } from '#endpoints/fixture.ts'
+import { type CertificateFixture, certificateFixture, createAuthority } from '#endpoints/fixture.ts'
 import type { Authority } from '#endpoints/workshop.ts'
 import { messageOf, TrustplaneError } from '#errors.ts'
 import { writeTogether } from '#pki/atomic-write.ts'
@@ -16,23 +16,29 @@ export interface BadtlsFiles {
   isNew: boolean
   /** PEM: etcd's --client-crl-file, with the serial of the revoked client certificate. */
   crl: string
+  clients: readonly Client[]
 }
+
+type Client = Pick<CertificateFixture, 'name' | 'chain' | 'key' | 'crl'>
 
 export const folderOf = (options: { write?: string; dir: string }): string =>
   resolve(options.write ?? join(options.dir, 'badtls'))
 
 /**
- * Writes ca.crt, ca.key, crl.pem and client/<defect>.crt and .key; the clients' are new each time, the CA is not.
+ * Writes ca.crt, ca.key, crl.pem and client/<defect>.crt and .key; the clients' are new each time; the CA is not, nor is
+ * the revoked one with its list, since servers may have read it at their start.
  * @throws TrustplaneError TP_PEM_INVALID, TP_FILE_UNREADABLE
  */
 export async function prepareFiles(dir: string): Promise<BadtlsFiles> {
   const kept = readAuthority(dir)
   const authority = kept ?? (await createAuthority({ commonName: 'trustplane badtls CA' }))
   const names = certificateDefects.filter(row => 'client' in row && row.name !== 'no-certificate').map(row => row.name)
+  const revoked = kept && readRevoked(dir)
   const clients = await Promise.all(
-    names.map(name =>
-      certificateFixture(name as ClientDefectName, { authority, side: 'client', commonName: `badtls-${name}` }),
-    ),
+    names.map(async (name): Promise<Client> => {
+      if (name === 'revoked' && revoked) return revoked
+      return certificateFixture(name as ClientDefectName, { authority, side: 'client', commonName: `badtls-${name}` })
+    }),
   )
   const files: PkiFiles = new Map()
   if (!kept) {
@@ -46,7 +52,7 @@ export async function prepareFiles(dir: string): Promise<BadtlsFiles> {
   const crl = clients.find(({ name }) => name === 'revoked')!.crl!
   files.set('crl.pem', { content: crl, mode: 0o644 })
   await writeTogether(dir, files)
-  return { dir, authority, isNew: !kept, crl }
+  return { dir, authority, isNew: !kept, crl, clients }
 }
 
 function readAuthority(dir: string): Authority | undefined {
@@ -64,4 +70,12 @@ function readAuthority(dir: string): Authority | undefined {
       cause,
     })
   }
+}
+
+/** Undefined when a file of the three is missing. */
+function readRevoked(dir: string): Client | undefined {
+  const [crt, keyFile, list] = ['client/revoked.crt', 'client/revoked.key', 'crl.pem'].map(name => join(dir, name))
+  if (![crt, keyFile, list].every(file => existsSync(file!))) return undefined
+  const read = (file: string | undefined) => readFileSync(file!, 'utf8')
+  return { name: 'revoked', chain: read(crt), key: read(keyFile), crl: read(list) }
 }
