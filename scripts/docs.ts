@@ -1,6 +1,6 @@
 /**
  * `npm run docs` writes the generated blocks of README.md and docs/*.md from the tables that they show, docs/cli.md from `--help`,
- * and scenarios/scenario.schema.json.
+ * and the JSON Schemas of scenarios and rehearsals.
  * `npm run docs -- --check` only says what is not up to date (exit 1). test/docs.test.ts does the same.
  */
 import { spawnSync } from 'node:child_process'
@@ -13,6 +13,7 @@ import { errorCodes, exitCodes } from '../src/errors.ts'
 import { connections } from '../src/mesh/connections.ts'
 import { defaultPorts } from '../src/mesh/ports.ts'
 import { policies, reloadTable } from '../src/mesh/reload.ts'
+import { rehearsalSchema } from '../src/rehearsals/schema.ts'
 import { practices } from '../src/scenarios/practices.ts'
 import { referenceTables } from '../src/scenarios/reference.ts'
 import { scenarioSchema } from '../src/scenarios/schema.ts'
@@ -57,6 +58,14 @@ const blocks: Record<string, () => string> = {
         policies[row.policy].bad,
         row.source,
       ]),
+    ),
+  'rehearsal-steps': () =>
+    table(
+      ['rehearsal', 'what is replaced', 'steps, and what breaks without them'],
+      yamlFiles('scenarios/rehearsals').map(file => {
+        const { title, steps } = read(file) as { title: string; steps: RehearsalStep[] }
+        return [`[${nameOf(file).replace('rehearsals/', '')}](../${file})`, title, steps.map(stepCell).join('<br>')]
+      }),
     ),
   plans: () =>
     table(
@@ -178,6 +187,16 @@ const yamlFiles = (folder: string) =>
     .map(name => `${folder}/${name}`)
     .sort()
 
+interface RehearsalStep {
+  name: string
+  whenSkipped: { breaks?: string[]; at?: string; stops?: string }
+}
+
+function stepCell({ name, whenSkipped: { breaks, at, stops } }: RehearsalStep): string {
+  if (stops) return `**${name}** (without it \`${stops}\` cannot be done)`
+  return breaks ? `**${name}** (${breaks.map(one => `\`${one}\``).join(', ')} at \`${at}\`)` : `**${name}**`
+}
+
 /** Files that are not as they should be, with how they should be. */
 export function staleDocuments(): Map<string, string> {
   const stale = new Map<string, string>()
@@ -199,10 +218,14 @@ export function staleDocuments(): Map<string, string> {
   const reference = commandReference()
   if (!existsSync(path('docs/cli.md')) || readFileSync(path('docs/cli.md'), 'utf8') !== reference)
     stale.set('docs/cli.md', reference)
-  const schemaFile = 'scenarios/scenario.schema.json'
-  const schema = JSON.stringify(scenarioSchema())
-  if (!existsSync(path(schemaFile)) || JSON.stringify(JSON.parse(readFileSync(path(schemaFile), 'utf8'))) !== schema)
-    stale.set(schemaFile, schema)
+  for (const [file, made] of [
+    ['scenarios/scenario.schema.json', scenarioSchema()],
+    ['scenarios/rehearsals/rehearsal.schema.json', rehearsalSchema()],
+  ] as const) {
+    const schema = JSON.stringify(made)
+    if (!existsSync(path(file)) || JSON.stringify(JSON.parse(readFileSync(path(file), 'utf8'))) !== schema)
+      stale.set(file, schema)
+  }
   return stale
 }
 

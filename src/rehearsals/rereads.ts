@@ -1,10 +1,11 @@
 /**
  * Whose each file is, and when it is read again. With a trust file for every slot no file has two owners, so that what a component has
- * in memory can be kept as a copy of its files (`loaded.ts`). Sources: kubernetes-pki reference §3.2; the components' own code.
+ * in memory can be kept as a copy of its files (`loaded.ts`). When it is read again is in `#mesh/reload.ts`.
  */
 import { type Connection, connections } from '#mesh/connections.ts'
 import { bundleFile, fileOf, inDir, isKubeconfig, type Layout, pairOf } from '#mesh/layout.ts'
-import { trustSlotNames } from '#pki/trust-slots.ts'
+import { reloadTable } from '#mesh/reload.ts'
+import { trustSlotNames, trustSlots } from '#pki/trust-slots.ts'
 
 /**
  * - `start`: only when it starts
@@ -14,42 +15,40 @@ import { trustSlotNames } from '#pki/trust-slots.ts'
  */
 export type Reread = 'start' | 'watch' | 'use' | 'object'
 
-/** Everything else is read at start. */
-const rereads: Readonly<Record<string, Reread>> = {
-  // k8s.io/apiserver/pkg/server/dynamiccertificates: fsnotify, and a poll every minute
-  'kube-apiserver.client-ca': 'watch',
-  'kube-apiserver.requestheader-client-ca': 'watch',
-  'kube-controller-manager.client-ca': 'watch',
-  'kube-controller-manager.requestheader-client-ca': 'watch',
-  'kube-scheduler.client-ca': 'watch',
-  'kube-scheduler.requestheader-client-ca': 'watch',
-  'extension-apiserver.client-ca': 'watch',
-  'extension-apiserver.requestheader-client-ca': 'watch',
-  'kubelet.client-ca': 'watch',
-  apiserver: 'watch',
-  'front-proxy-client': 'watch',
-  kubelet: 'watch',
-  'extension-apiserver': 'watch',
-  'kube-controller-manager': 'watch',
-  'kube-scheduler': 'watch',
-  // etcd's transport.TLSInfo: GetCertificate and GetClientCertificate read the pair anew; its trusted CA only at start
-  'etcd-server': 'use',
-  'etcd-peer': 'use',
-  'apiserver-etcd-client': 'use',
-  'kube-apiserver.extension-ca-bundle': 'object',
+/** The table has a row a flag; `--cert-dir` is where the serving pair is when no flag names it. */
+function byFlag(component: string, flag: string): Reread {
+  const wanted = flag.replace('--cert-dir', '--tls-cert-file')
+  const row = reloadTable.find(one => one.component === component && one.flag === wanted)
+  if (!row || row.policy === 'start') return 'start'
+  return row.policy === 'watch' ? 'watch' : 'use'
 }
 
-export const watchedNames: readonly string[] = Object.keys(rereads).filter(name => rereads[name] === 'watch')
+/** By what decides it in the connection table; of slots that are in no row, by the flag that the slot is named after. */
+const rereads: ReadonlyMap<string, Reread> = new Map([
+  ...trustSlotNames.map((slot): [string, Reread] => [
+    slot,
+    byFlag(slot.split('.')[0]!, /^--[a-z-]+/.exec(trustSlots[slot])?.[0] ?? ''),
+  ]),
+  ...connections.flatMap(({ clientCertificate, clientTrust, serverCertificate, serverTrust }) =>
+    [clientCertificate, clientTrust, serverCertificate, serverTrust].flatMap((decided): [string, Reread][] => {
+      const [, component, flag] = /^(\S+) (--.+)$/.exec(decided?.flag ?? '') ?? []
+      return decided && component && flag ? [[decided.name, byFlag(component, flag)]] : []
+    }),
+  ),
+  ['kube-apiserver.extension-ca-bundle', 'object'],
+])
+
+export const watchedNames: readonly string[] = [...rereads.keys()].filter(name => rereads.get(name) === 'watch')
 
 /** They are no processes of the mesh: they read their files whenever they dial. */
 const programs = ['kubectl', 'etcd-healthcheck', 'monitoring']
 
 /**
- * Does the client end its connections when its certificate has changed? client-go and the aggregator do, and programs dial anew; etcd's
- * client does not. It matters: Kubernetes' servers judge the certificate of a connection at every request.
+ * Does the client end its connections when its certificate has changed? The aggregator does, and programs dial anew; etcd's client
+ * does not, and client-go within five minutes. It matters: Kubernetes' servers judge the certificate of a connection at every request.
  */
 export const endsOnChange = ({ from, clientCertificate }: Connection): boolean =>
-  programs.includes(from) || (clientCertificate !== undefined && rereads[clientCertificate.name] === 'watch')
+  programs.includes(from) || (clientCertificate !== undefined && rereads.get(clientCertificate.name) === 'watch')
 
 /** Names in the connection table that are part of another component. */
 const partOf: Readonly<Record<string, string>> = {
@@ -77,7 +76,7 @@ export function ownedFiles(layout: Layout): Owned[] {
     const there = files.filter(file => file !== undefined)
     const owner = componentOf(end)
     if (there.length === 0 || owned.has(name)) return
-    const reread = programs.includes(owner) ? 'use' : (rereads[name] ?? 'start')
+    const reread = programs.includes(owner) ? 'use' : (rereads.get(name) ?? 'start')
     owned.set(name, { name, owner, reread, files: there })
   }
   for (const { from, to, clientCertificate, clientTrust, serverCertificate, serverTrust } of connections) {
@@ -102,7 +101,7 @@ export function ownedFiles(layout: Layout): Owned[] {
 
 /** Who has to read it, and when: also of slots that no row of the table depends on. */
 export function rereadOf(name: string): { component: string; reread: Reread } | undefined {
-  const reread = rereads[name] ?? 'start'
+  const reread = rereads.get(name) ?? 'start'
   if ((trustSlotNames as readonly string[]).includes(name)) return { component: name.split('.')[0]!, reread }
   for (const row of connections) {
     if (row.clientCertificate?.name === name) return { component: componentOf(row.from), reread }

@@ -42,7 +42,14 @@ for (const name of rehearsalNames()) {
       ]
     for (const { how, order, says } of wrong) {
       const { skip, swap } = order
-      const result = await dryRun({ rehearsal, dir, ...(skip ? { skip } : {}), ...(swap ? { swap } : {}) })
+      const until = says.at ?? says.stops
+      const result = await dryRun({
+        rehearsal,
+        dir,
+        ...(until ? { until } : {}),
+        ...(skip ? { skip } : {}),
+        ...(swap ? { swap } : {}),
+      })
       const first = result.steps.find(step => step.outcome === 'stopped' || brokenIn(step).length > 0)
       t.strictSame(
         { at: first?.step, broken: first && first.outcome !== 'stopped' ? brokenIn(first) : [] },
