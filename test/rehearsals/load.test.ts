@@ -71,8 +71,8 @@ steps:
     await lines('titel: x\nstory: y\nsteps: [{ name: A, does: b, do: [{ restrat: etcd }], whenSkipped: {} }]\n'),
     [
       'TP_REHEARSAL_INVALID',
-        'r.yaml:1:1: "title" is missing',
-    'r.yaml:1:1: unknown key "titel", did you mean "title"?',
+      'r.yaml:1:1: "title" is missing',
+      'r.yaml:1:1: unknown key "titel", did you mean "title"?',
       'r.yaml:3:17: "A" is not valid here: Lower case, digits and hyphens.',
       'r.yaml:3:36: unknown key "restrat", did you mean "restart"?',
     ],
