@@ -39,7 +39,9 @@ function createContext(identity: Identity | undefined, options: ContextOptions, 
     sigalgs: signatureAlgorithms,
     ecdhCurve: groups(options.voice),
     // A resumed session would skip the certificate; renegotiation is off in Go's servers.
-    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+    // Go's clients do not ask whether a server knows RFC 5746, as they never renegotiate.
+    secureOptions:
+      constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_LEGACY_SERVER_CONNECT,
     // Names at most, no trust anchors: OpenSSL's verdict is not asked for, and it saves the signature checks. Undefined would load the system's.
     ca,
   }

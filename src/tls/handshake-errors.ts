@@ -101,6 +101,9 @@ const brokenRecords: readonly [RegExp, number, string][] = [
   [/^UNEXPECTED_(MESSAGE|RECORD)$/, 10, 'local error: tls: unexpected message'],
 ]
 
+const unparsed = (end: End) =>
+  end === 'server' ? 'tls: failed to parse client certificate' : 'tls: failed to parse certificate from server'
+
 /** Rows that the two ends have in common, but for whose certificate it is. */
 const certificateRows = [
   {
@@ -110,14 +113,24 @@ const certificateRows = [
     words: (end: End) => `tls: invalid signature by the ${certificateOf(end)} certificate`,
   },
   {
+    // the serial number is the only INTEGER that OpenSSL looks at while it reads a certificate, but for the version
+    code: /^ILLEGAL_PADDING$/,
+    alert: 50,
+    reason: 'malformed',
+    words: (end: End) => `${unparsed(end)}: x509: malformed serial number`,
+  },
+  {
+    code: /^UTCTIME_IS_TOO_SHORT$/,
+    alert: 50,
+    reason: 'malformed',
+    words: (end: End) => `${unparsed(end)}: utctime is too short (OpenSSL; Go reads it)`,
+  },
+  {
     // what is wrong with it OpenSSL does not say in Go's terms
     code: /ASN1|CERT_LENGTH_MISMATCH|WRONG_TAG|^TOO_LONG|HEADER_TOO_LONG|NESTED|DECODE_ERROR|NOT_PRIMITIVE|BIT_STRING|INVALID_CERTIFICATE/,
     alert: 50,
     reason: 'malformed',
-    words: (end: End) =>
-      end === 'server'
-        ? 'tls: failed to parse client certificate: x509: malformed certificate'
-        : 'tls: failed to parse certificate from server: x509: malformed certificate',
+    words: (end: End) => `${unparsed(end)}: x509: malformed certificate`,
   },
 ] as const
 

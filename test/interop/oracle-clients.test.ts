@@ -25,7 +25,7 @@ import type { RekeyedCase } from '../x509/rekey.ts'
 import { aFewAtATime, liveCases, pemCertificates, run, runUntil, Tally } from './oracle-ground.ts'
 import { kubectls, program } from './programs.ts'
 
-t.setTimeout(400_000)
+t.setTimeout(600_000)
 const pki = throwawayPki()
 // the group tls is about what a client offers: test/tls/protocols.test.ts
 const cases = liveCases('clientAuth').filter(({ group }) => group !== 'tls')

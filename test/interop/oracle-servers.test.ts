@@ -19,7 +19,7 @@ import { aFewAtATime, identityOf, liveCases, pemCertificates, run, runUntil, Tal
 import { flight } from './plain-flight.ts'
 import { kubectls, program } from './programs.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 const pki = throwawayPki()
 const cases = liveCases('serverAuth')
 const etcdctl = program('etcdctl')

@@ -3,7 +3,7 @@
  * the port with the serving certificate (or `--client-cert-file`, 3.5), trusts what answers, and keeps that connection. A
  * certificate that the server does not take for a client leaves the gateway without one: every call is a 503 (etcd#9785).
  * Here requests do not travel over it, but they are answered only while it stands: it is dialled for real, over HTTP/2, is
- * kept open, and is dialled again, as etcd does, when it breaks.
+ * kept open, and is dialled again, as etcd does, when it breaks. Changed files and certificates that end do not break it, there or here.
  */
 import { type ClientHttp2Session, connect } from 'node:http2'
 import type { Duplex } from 'node:stream'
