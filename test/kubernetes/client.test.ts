@@ -168,6 +168,40 @@ t.test('kept-alive connections are used again, and end when they are told to', a
   t.equal(handshakes(), 2)
 })
 
+t.test('renewed connections lose no request that is on its way', async t => {
+  const answers: (() => void)[] = []
+  const arrived = Promise.withResolvers<void>()
+  const { url } = await startServer(t, ca, {
+    routes({ app }) {
+      app.get('/slow', (_, reply) => {
+        answers.push(() => reply.send(Buffer.from('late')))
+        if (answers.length === 3) arrived.resolve()
+      })
+      app.get('/version', (_, reply) => reply.send(Buffer.from('{}')))
+    },
+  })
+  const { client, records } = clientOf(t, ca, url, admin)
+  const handshakes = () => new Set(records.records.map(record => record.handshake)).size
+  const slow = [1, 2, 3].map(async () => (await client.raw({ path: '/slow' })).text())
+  await arrived.promise
+  const before = handshakes()
+  client.renewConnections()
+  await (await client.raw({ path: '/version' })).text()
+  t.equal(handshakes(), before + 1, 'what comes next has a connection of its own')
+  for (const answer of answers) answer()
+  t.strictSame(await Promise.all(slow), ['late', 'late', 'late'])
+})
+
+t.test('a request that waits for its turn can be given up', async t => {
+  const { url } = await startServer(t, ca, { routes: ({ app }) => app.get('/slow', () => new Promise(() => {})) })
+  const { client } = clientOf(t, ca, url, admin)
+  const stop = new AbortController()
+  // more than are made at once
+  const all = Array.from({ length: 12 }, () => client.raw({ path: '/slow', signal: stop.signal }))
+  stop.abort(new Error('no more'))
+  for (const one of all) await t.rejects(one, { message: 'no more' })
+})
+
 t.test('requests say who makes them', async t => {
   const agents: (string | undefined)[] = []
   const { url } = await startServer(t, ca, {
