@@ -42,8 +42,8 @@ export function waitingFor(stage: Stage, name: string, attributes: NoticeAttribu
   }
 }
 
-async function lookAtConnection({ mesh }: Stage, connection: string, is: Expectation): Promise<Seen> {
+async function lookAtConnection({ mesh, programs }: Stage, connection: string, is: Expectation): Promise<Seen> {
   const [from = '', to = ''] = connection.split(' -> ')
   const [row] = await mesh.probe([{ from, to }], { timeoutMs: 1500 })
-  return { ok: fits(is, row!), seen: describe(row!) }
+  return { ok: fits(is, row!, programs), seen: describe(row!) }
 }

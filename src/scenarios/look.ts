@@ -71,12 +71,12 @@ async function lookForNotice(stage: Stage, { name, attributes }: Notice): Promis
 }
 
 /** A component may still be on its way (a file re-read, a lease taken): rows that differ are dialled again for a while. */
-async function lookAtRows({ mesh, signal }: Stage, expect: ExpectDocument) {
+async function lookAtRows({ mesh, signal, programs }: Stage, expect: ExpectDocument) {
   const began = performance.now()
   // a kubelet that cannot ask the apiserver whether somebody may takes 4 s to give up, as its original does: that is no refusal
   let rows: readonly ConnectionStatus[] = await mesh.probe(undefined, { timeoutMs: 1500 })
   for (;;) {
-    const judgement = judge(expect, rows, mesh.predict())
+    const judgement = judge(expect, rows, mesh.predict(), programs)
     const good = judgement.differences.length === 0 && judgement.disagreements.length === 0
     // who only ran out of time says nothing about certificates: a machine that is busy gets more of it
     const late = judgement.differences.some(({ client }) => /timeout|timed out/i.test(client ?? ''))

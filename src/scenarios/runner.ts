@@ -111,6 +111,7 @@ async function begin(scenario: Scenario, { isolation = 'in-process', etcdBinary,
     given,
     originals,
     plan: await planAsMeant(scenario),
+    ...(etcdBinary ? { programs: new Set(['etcd']) } : {}),
     ...(signal ? { signal } : {}),
   }
   try {

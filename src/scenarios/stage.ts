@@ -22,6 +22,8 @@ export interface Stage {
   given: Given
   /** Files that `given` or a step changed, as they were made; undefined: there was none. */
   originals?: Map<string, Original | undefined>
+  /** Components in whose place real programs run: they write no records. */
+  programs?: ReadonlySet<string>
   signal?: AbortSignal
 }
 
