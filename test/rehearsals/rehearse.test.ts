@@ -37,7 +37,7 @@ t.test('the front proxy’s CA: run, half written, gone on with, taken back, and
   const dir = t.testdir()
   const mesh = await startRehearsal(rehearsal, { dir })
   t.teardown(() => mesh.stop())
-  const common = { mesh, rehearsal, rate: 60, timeLimitMs: 5000 }
+  const common = { mesh, rehearsal, rate: 30, timeLimitMs: 5000 }
   const before = new Map(keysIn(dir).map(name => [name, readFileSync(join(dir, name), 'utf8')]))
 
   const half = await rehearse({ ...common, until: 'servers-trust-both' })
@@ -104,7 +104,7 @@ t.test('the cluster CA, with every restart: no request fails, and each step does
   const rehearsal = await load('cluster-ca')
   const mesh = await startRehearsal(rehearsal, {})
   t.teardown(() => mesh.stop())
-  const result = await rehearse({ mesh, rehearsal, rate: 30, timeLimitMs: 30_000 })
+  const result = await rehearse({ mesh, rehearsal, rate: 15, timeLimitMs: 30_000 })
   lostNothing(t, result)
   t.strictSame(rowsOf(result), rowsOf(await dryRun({ rehearsal })))
 })
