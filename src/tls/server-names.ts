@@ -18,6 +18,15 @@ function ownNames({ subject: { commonName }, subjectAltName }: Certificate): str
   return [...(isName ? [commonName] : []), ...(subjectAltName?.dnsNames ?? [])]
 }
 
+/** One whose files cannot be used has no names, and is no reason to refuse who asks for another. */
+function leafOf(source: IdentitySource): Certificate | undefined {
+  try {
+    return source.current().chain[0]
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * @param localAddress the address that the client dialled: a client without a server name gets the certificate that is named after it
  * @returns which of `named`; undefined: the server's own
@@ -27,7 +36,6 @@ type Choice = (servername: string, localAddress: string) => number | undefined
 export function certificateChooser(own: IdentitySource, named: readonly NamedIdentity[], voice: Voice): Choice {
   let leaves: (Certificate | undefined)[] = []
   let byName = new Map<string, number>()
-  const leafOf = (source: IdentitySource) => source.current().chain[0]
   /** Files change: whose names are their own may have others now. */
   const refresh = () => {
     const current = named.map(({ identity }) => leafOf(identity))
