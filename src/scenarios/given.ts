@@ -21,7 +21,7 @@ export function givenBy(faults: Scenario['faults'], more: GivenDocument = {}): G
     ...(more.files
       ? { files: Object.fromEntries(Object.entries(more.files).map(([path, change]) => [path, fileChange(change)])) }
       : {}),
-    ...(more.objects ? { objects: more.objects } : {}),
+    ...(more.objects ? { objects: [more.objects].flat() } : {}),
   }
   for (const { name, attributes } of faults) findFault(name)!.apply(given, attributes)
   return given

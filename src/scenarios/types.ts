@@ -29,8 +29,8 @@ export interface GivenDocument extends PlanChanges {
   clock?: Record<string, string>
   /** A mode (`0644`), or what becomes of it. */
   files?: Record<string, string | FileDocument>
-  /** Kubernetes objects. */
-  objects?: KubernetesObject[]
+  /** One or more Kubernetes objects. */
+  objects?: KubernetesObject | KubernetesObject[]
 }
 
 export interface FileDocument {
