@@ -55,13 +55,14 @@ export function fits(
   if (typeof expectation === 'string') return row.outcome === expectation
   const { refusedBy, layer, reason, words = {} } = expectation
   if (row.outcome !== 'refused' || row.refusedBy !== refusedBy || (layer && row.layer !== layer)) return false
-  // a real program writes no record, and what its alert says depends on its version
-  if (row[refusedBy] === undefined) return true
+  const real = programs.has(row.to.replace(/-peer$/, ''))
+  // a real program writes no record, and what its alert says depends on its version; a stand-in that refuses says so
+  if (row[refusedBy] === undefined) return refusedBy === 'server' && real
   return (
     (reason === undefined || row.reason === reason) &&
     says(row.client?.message, words.client) &&
     // what a real program thought of it is in its own log
-    (programs.has(row.to.replace(/-peer$/, '')) || says(row.server?.message, words.server))
+    (real || says(row.server?.message, words.server))
   )
 }
 

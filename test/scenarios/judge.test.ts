@@ -60,6 +60,13 @@ t.test('a refusal fits by what is said about it', async t => {
   }
 })
 
+t.test('who refuses has a record of it, unless a real program does', async t => {
+  const { server: _, ...unrecorded } = refused
+  const expect = { [name]: { refusedBy: 'server', reason: 'expired' } } as const
+  t.equal(judge(expect, [unrecorded], predicted).differences.length, 1)
+  t.strictSame(judge(expect, [unrecorded], predicted, new Set(['etcd'])).differences, [])
+})
+
 t.test('a difference shows what was expected and seen, and both ends’ words', async t => {
   const [difference] = judge({ [name]: { refusedBy: 'client', reason: 'expired' } }, [refused], predicted).differences
   t.strictSame(difference, {
