@@ -6,7 +6,7 @@ import { type DestinationStream, destination, type Logger as PinoLogger, pino } 
  * - `kubernetes`: as `--logging-format=json` of the Kubernetes binaries: ts (epoch milliseconds, float), msg, v | err
  * - `zap`: as etcd: level, ts (RFC 3339), msg, error
  */
-export type LogFormat = 'kubernetes' | 'zap'
+type LogFormat = 'kubernetes' | 'zap'
 
 export interface LogOptions {
   component: string

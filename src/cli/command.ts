@@ -5,7 +5,7 @@ import { type Format, formatOf, formats } from './output.ts'
 import { type ColorChoice, type Style, styleOf } from './style.ts'
 
 /** Values of the options that every command has. */
-export interface SharedOptions {
+interface SharedOptions {
   /** The state directory. */
   dir: string
   output: Format

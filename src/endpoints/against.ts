@@ -55,7 +55,7 @@ export interface ClientResult {
   comparison: 'as Go' | 'laxer' | 'stricter' | 'either'
 }
 
-export interface Problem {
+interface Problem {
   what: string
   fix: string
   /** The server does not know the CA of the client certificates, or takes no client at all. */

@@ -20,7 +20,7 @@ export interface DefectRow {
   text?: string
 }
 
-export interface GalleryEntry extends DefectRow {
+interface GalleryEntry extends DefectRow {
   url: string
   /** On the port of all names; left out for what no name can choose. */
   byName?: string

@@ -21,7 +21,7 @@ export function disagreements(predicted: readonly Prediction[], seen: readonly S
   })
 }
 
-export function agrees(predicted: Prediction, seen: Seen): boolean {
+function agrees(predicted: Prediction, seen: Seen): boolean {
   if (predicted.outcome !== seen.outcome) return false
   if (predicted.outcome !== 'refused') return true
   if (predicted.refusedBy !== seen.refusedBy || predicted.layer !== seen.layer) return false

@@ -21,7 +21,7 @@ export type PortName =
   | 'kube-scheduler'
   | 'extension-apiserver'
 
-export interface ProbeRequest {
+interface ProbeRequest {
   method: 'GET' | 'POST'
   /** `{node}` is the first node's name. */
   path: string

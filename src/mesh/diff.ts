@@ -12,7 +12,7 @@ interface FactChange {
   after: string
 }
 
-export interface ConnectionChange {
+interface ConnectionChange {
   from: string
   to: string
   changes: readonly FactChange[]

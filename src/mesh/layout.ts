@@ -25,7 +25,7 @@ export interface Layout {
   flags?: Readonly<Record<string, readonly string[]>>
 }
 
-export interface NodeBootstrap {
+interface NodeBootstrap {
   /** Who approves kubelet-serving requests: somebody with kubectl, as on a real cluster, or the controller-manager. */
   approveServing: boolean
   /** Left out by other processes, which need not know it. */

@@ -7,7 +7,7 @@ import { defaultPorts } from './ports.ts'
 import { type MeshState, readState } from './state.ts'
 
 /** Undefined when nothing was started here by `trustplane up`. */
-export async function openMesh(dir: string): Promise<{ state: MeshState; layout: Layout } | undefined> {
+async function openMesh(dir: string): Promise<{ state: MeshState; layout: Layout } | undefined> {
   const state = readState(dir)
   return state && { state, layout: await layoutOf(dir, state) }
 }

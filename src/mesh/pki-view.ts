@@ -23,7 +23,7 @@ export interface Holder {
   issuer: string
 }
 
-export interface RowView {
+interface RowView {
   from: string
   to: string
   /** What is compared: a line each, by what it is. */
@@ -165,7 +165,7 @@ const lifetimeOf = (notBefore: Date, notAfter: Date) =>
   `${Math.round((notAfter.getTime() - notBefore.getTime()) / 86_400_000)}d`
 
 /** As plans spell it: `RSA-2048`, `ECDSA-P256`. */
-export function keyNameOf({ asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject): string {
+function keyNameOf({ asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject): string {
   const { modulusLength, namedCurve } = asymmetricKeyDetails
   if (modulusLength) return `${(asymmetricKeyType ?? 'unknown').toUpperCase()}-${modulusLength}`
   if (!namedCurve) return asymmetricKeyType === 'ed25519' ? 'Ed25519' : (asymmetricKeyType ?? 'unknown')

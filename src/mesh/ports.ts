@@ -18,7 +18,7 @@ export const defaultPorts = {
   'extension-apiserver': 10260,
 } as const satisfies Record<string, number>
 
-export type PortKey = keyof typeof defaultPorts
+type PortKey = keyof typeof defaultPorts
 export type Ports = Record<PortKey, number>
 
 /** - `kubernetes`: the originals' - `random`: free ones - or the originals' with some replaced */

@@ -45,7 +45,7 @@ export interface MeshState {
   components: ComponentState[]
 }
 
-export const stateFile = (dir: string): string => join(resolve(dir), 'mesh.json')
+const stateFile = (dir: string): string => join(resolve(dir), 'mesh.json')
 
 /**
  * Takes the directory for this launcher; two that start at once do not both get it. A stale file is taken over.

@@ -95,7 +95,7 @@ export function combine(row: Pick<Connection, 'from' | 'to'>, handshake: JoinedH
 }
 
 /** The flag, and the file where there is one, by which the refusing end decided. */
-export function deciderOf(
+function deciderOf(
   row: Connection | undefined,
   refusedBy: End,
   layer: Layer | undefined,

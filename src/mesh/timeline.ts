@@ -13,7 +13,7 @@ import { connections } from './connections.ts'
 import { bundleFile, inDir, type Layout } from './layout.ts'
 import { type Prediction, predict } from './predict.ts'
 
-export interface Ending {
+interface Ending {
   /** As in the plan; of a CA that only a bundle or kubeconfig still has, its subject. */
   name: string
   kind: 'authority' | 'certificate' | 'kubeconfig'

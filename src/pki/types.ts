@@ -76,7 +76,7 @@ export interface ClusterParameters {
 type When = string
 
 /** An extension as other tools write it. */
-export interface ExtraExtension {
+interface ExtraExtension {
   oid: string
   critical?: boolean
   /** Its DER, in hex. */

@@ -9,7 +9,7 @@ import { newPath, oldPath, readIfThere } from './store.ts'
 import type { Generation } from './types.ts'
 
 /** `–` when the rehearsal does not concern it. */
-export function generationOf(workshop: Workshop, name: string, dir: string): Generation {
+function generationOf(workshop: Workshop, name: string, dir: string): Generation {
   const { rehearsal } = workshop
   const pem = leafPem(dir, rehearsal.plan, name)
   if (pem === undefined) return '–'
@@ -87,7 +87,7 @@ function believedBy(workshop: Workshop, name: string, dir: string): Generation {
   }
 }
 
-export function together(generations: readonly Generation[]): Generation {
+function together(generations: readonly Generation[]): Generation {
   const told = new Set(generations.filter(one => one !== '–'))
   if (told.size === 0) return '–'
   return told.size === 1 ? [...told][0]! : 'both'

@@ -15,13 +15,13 @@ export interface RehearsalDocument {
   wrongOrders?: (WrongDocument & { swap: [string, string] })[]
 }
 
-export interface ReplacesDocument {
+interface ReplacesDocument {
   old: string
   /** Left out: an authority of the same name, in the same place. */
   new?: string
 }
 
-export interface StepDocument {
+interface StepDocument {
   name: string
   does: string
   source?: string
@@ -30,7 +30,7 @@ export interface StepDocument {
 }
 
 /** One key each: the action's name, with what it is done to. */
-export type ActionDocument = Record<string, string | string[]>
+type ActionDocument = Record<string, string | string[]>
 
 /** What goes wrong, by one of three: `breaks` with `at`, `stops`, or `harmless`. */
 export interface WrongDocument {

@@ -17,7 +17,7 @@ export interface SigningPair {
 
 const blocks = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g
 
-export const certificatesIn = (pem: string): string[] => (pem.match(blocks) ?? []).map(block => `${block}\n`)
+const certificatesIn = (pem: string): string[] => (pem.match(blocks) ?? []).map(block => `${block}\n`)
 
 /** @throws Error in words that end a sentence: what is wrong with the secret */
 export function signingPairIn(secret: Secret): SigningPair {

@@ -28,7 +28,7 @@ export interface Input {
   now: Date
 }
 
-export interface Violation {
+interface Violation {
   reason: string
   message: string
 }

@@ -36,7 +36,7 @@ export interface CertificateSpec {
   secretTemplate?: { annotations?: Record<string, string>; labels?: Record<string, string> }
 }
 
-export interface CertificateStatus {
+interface CertificateStatus {
   conditions?: Condition[]
   notBefore?: string
   notAfter?: string

@@ -5,7 +5,7 @@ export type Schema = Record<string, unknown>
 
 export const text = (description: string): Schema => ({ type: 'string', minLength: 1, description })
 
-export const mapOf = (value: Schema, description: string): Schema => ({
+const mapOf = (value: Schema, description: string): Schema => ({
   type: 'object',
   minProperties: 1,
   additionalProperties: value,

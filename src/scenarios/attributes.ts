@@ -69,7 +69,7 @@ export const askers: readonly string[] = [
   ...new Set([...connections.map(({ from }) => from), ...componentNames, 'admin', 'anonymous']),
 ]
 
-export const askedOnes: readonly string[] = [...new Set(connections.map(({ to }) => to))]
+const askedOnes: readonly string[] = [...new Set(connections.map(({ to }) => to))]
 
 /** Kinds whose words do not depend on the plan. */
 export const fixedWords: Partial<Record<AttributeKind, readonly string[]>> = {

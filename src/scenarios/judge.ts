@@ -4,7 +4,7 @@ import type { Prediction } from '#mesh/predict.ts'
 import type { ConnectionStatus } from '#mesh/status.ts'
 import type { Expectation, ExpectDocument } from './types.ts'
 
-export interface Difference {
+interface Difference {
   /** `kube-apiserver -> etcd` */
   connection: string
   expected: string

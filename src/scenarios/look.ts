@@ -11,7 +11,7 @@ import type { ExpectDocument, Notice } from './types.ts'
 import { until } from './waiting.ts'
 
 /** When it was looked: with the fault, in between, after the fix. */
-export type Phase = 'expect' | 'step' | 'fix'
+type Phase = 'expect' | 'step' | 'fix'
 
 export interface NoticeResult {
   name: string

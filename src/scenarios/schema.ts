@@ -26,7 +26,7 @@ import { practices } from './practices.ts'
 import { type StepSpec, steps } from './steps.ts'
 
 /** `a -> b`, and with `*` at either end: what `expect` may name. */
-export function expectKeys(): string[] {
+function expectKeys(): string[] {
   const names = connections.map(({ from, to }) => `${from} -> ${to}`)
   const ends = connections.flatMap(({ from, to }) => [`* -> ${to}`, `${from} -> *`])
   return [...names, ...new Set(ends)]

@@ -13,7 +13,7 @@ export interface StepSpec {
 }
 
 /** Each of them is a look, not a deed: the runner takes them. */
-export const lookSteps = ['expect', 'notices', 'run', 'request'] as const
+const lookSteps = ['expect', 'notices', 'run', 'request'] as const
 
 export const steps = [
   {

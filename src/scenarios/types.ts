@@ -51,7 +51,7 @@ export interface KubernetesObject {
 export type FaultAttributes = Record<string, string | string[]>
 
 /** One key each: the step's name, with what it is done to. */
-export type StepDocument = Record<string, unknown>
+type StepDocument = Record<string, unknown>
 
 /** One key each: the notice's name, with its attributes. */
 export type NoticeDocument = Record<string, NoticeAttributes>

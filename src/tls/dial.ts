@@ -9,7 +9,7 @@ import { tellBundle, tellIdentity } from './loaded.ts'
 import { describeOwn } from './presented.ts'
 import type { Dialer, DialOptions, HandshakeRecord, Identity } from './types.ts'
 
-export interface Target {
+interface Target {
   host: string
   port: number
 }

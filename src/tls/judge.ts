@@ -8,7 +8,7 @@ import { verify } from '#x509/verify.ts'
 import { handshakeKeyError, type Judge, placedMessage } from '#x509/words.ts'
 import type { Bundle } from './types.ts'
 
-export interface Refused {
+interface Refused {
   reason: Reason
   /** With the prefix of the place: `tls: failed to verify certificate: x509: …`. */
   message: string

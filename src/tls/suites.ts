@@ -12,7 +12,7 @@ interface Suite {
 }
 
 /** TLS 1.2's, in Go's order of preference (crypto/tls cipherSuitesPreferenceOrder). RC4 is left out: OpenSSL 3 has none. */
-export const cipherSuites: readonly Suite[] = [
+const cipherSuites: readonly Suite[] = [
   suite('TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', 'ECDHE-ECDSA-AES128-GCM-SHA256', 0xc02b),
   suite('TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'ECDHE-RSA-AES128-GCM-SHA256', 0xc02f),
   suite('TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'ECDHE-ECDSA-AES256-GCM-SHA384', 0xc02c),

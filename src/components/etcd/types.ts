@@ -17,7 +17,7 @@ export interface KeyValue {
   lease: bigint
 }
 
-export type SortOrder = 'NONE' | 'ASCEND' | 'DESCEND'
+type SortOrder = 'NONE' | 'ASCEND' | 'DESCEND'
 export type SortTarget = 'KEY' | 'VERSION' | 'CREATE' | 'MOD' | 'VALUE'
 
 export interface RangeRequest {
@@ -73,8 +73,8 @@ export interface DeleteRangeResponse {
   prevKvs: readonly KeyValue[]
 }
 
-export type CompareResult = 'EQUAL' | 'GREATER' | 'LESS' | 'NOT_EQUAL'
-export type CompareTarget = 'VERSION' | 'CREATE' | 'MOD' | 'VALUE' | 'LEASE'
+type CompareResult = 'EQUAL' | 'GREATER' | 'LESS' | 'NOT_EQUAL'
+type CompareTarget = 'VERSION' | 'CREATE' | 'MOD' | 'VALUE' | 'LEASE'
 
 export interface Compare {
   key: Bytes

@@ -17,7 +17,7 @@ import { type IncludeObject, transform } from './verbs/table.ts'
 import type { Answer, Api, ApiRequest } from './verbs/types.ts'
 
 /** Takes requests that are not for this process' own resources: aggregated APIs, and pods' logs and the like. Undefined: not for me. */
-export type Elsewhere = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> | undefined
+type Elsewhere = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> | undefined
 
 export interface RouteOptions {
   api: Api

@@ -21,7 +21,7 @@ export interface Surroundings {
   folder(path: string): string[] | undefined
 }
 
-export const waitingToStart = { kind: 'waiting', reason: 'ContainerCreating' } as const
+const waitingToStart = { kind: 'waiting', reason: 'ContainerCreating' } as const
 
 export class Container {
   readonly spec: ContainerSpec

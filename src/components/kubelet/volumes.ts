@@ -28,7 +28,7 @@ interface Projection {
 }
 
 /** `configmap "x" not found`, and the like: the pod waits for it. */
-export class MissingError extends Error {}
+class MissingError extends Error {}
 
 // The original's watch-based cache is fresher; this one spares a burst of pods the same request.
 const cacheMs = 5000

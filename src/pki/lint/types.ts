@@ -12,7 +12,7 @@ export interface Blob {
   mode?: number
 }
 
-export interface Place {
+interface Place {
   /** `sha256:…` of an image, or the path of an archive. */
   layer?: string
   /** Git's name of the blob. */

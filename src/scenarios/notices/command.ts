@@ -48,7 +48,7 @@ export const command: NoticeSpec = {
 }
 
 /** `a 'b c' "d e"`: words as a shell would take them, without its variables and globs. */
-export const wordsOf = (line: string): string[] =>
+const wordsOf = (line: string): string[] =>
   [...line.matchAll(/(?:[^\s'"]+|'[^']*'|"[^"]*")+/g)].map(([word]) => word.replace(/'([^']*)'|"([^"]*)"/g, '$1$2'))
 
 function findProgram(name: string): string | undefined {

@@ -7,7 +7,7 @@ import type { CertificateSigningRequest } from '#kubernetes/types.ts'
 import { adminClient, type Stage } from '../stage.ts'
 import type { KubernetesObject } from '../types.ts'
 
-export async function withAdmin<T>(stage: Stage, action: (client: Client) => Promise<T>): Promise<T> {
+async function withAdmin<T>(stage: Stage, action: (client: Client) => Promise<T>): Promise<T> {
   const client = adminClient(stage)
   try {
     return await action(client)

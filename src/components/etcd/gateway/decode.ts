@@ -132,7 +132,7 @@ function integerText(value: unknown, goType: keyof typeof limits): string {
 }
 
 /** Go's StdEncoding: padding is a must. `atob` is laxer about that and about spaces, so the length of what it gives tells. */
-export function decodeBase64(text: string): Bytes {
+function decodeBase64(text: string): Bytes {
   if (text === '') return ''
   let bytes: string | undefined
   try {

@@ -26,9 +26,9 @@ export function headerOf(cluster: ClusterInfo): Header {
 }
 
 /** In transactions etcd fills in nothing but the revision. */
-export const innerHeader: Header = revision => (revision === 0 ? '{}' : `{"revision":"${revision}"}`)
+const innerHeader: Header = revision => (revision === 0 ? '{}' : `{"revision":"${revision}"}`)
 
-export function encodeKv(kv: KeyValue, keysOnly = false): string {
+function encodeKv(kv: KeyValue, keysOnly = false): string {
   let text = `{"key":"${btoa(kv.key)}"`
   if (kv.createRevision !== 0) text += `,"create_revision":"${kv.createRevision}"`
   text += `,"mod_revision":"${kv.modRevision}"`
@@ -59,7 +59,7 @@ export function encodeRangeBody(response: RangeResponse, header: Header): string
   return bytes
 }
 
-export function encodeRange(response: RangeResponse, header: Header): string {
+function encodeRange(response: RangeResponse, header: Header): string {
   let text = `{"header":${header(response.revision)}`
   const { kvs, keysOnly } = response
   if (kvs.length > 0) {

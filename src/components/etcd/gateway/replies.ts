@@ -34,7 +34,7 @@ const statuses: Readonly<Record<number, number>> = {
 }
 const newerStatuses: Readonly<Record<number, number>> = { ...statuses, 9: 400 }
 
-export function httpStatus(code: number, voice: Voice): number {
+function httpStatus(code: number, voice: Voice): number {
   return (voice === 'go1.19' ? statuses : newerStatuses)[code] ?? 500
 }
 

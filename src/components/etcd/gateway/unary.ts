@@ -11,7 +11,7 @@ import * as schemas from './schemas.ts'
 export type Unary = (body: string) => Answer<string | Buffer>
 
 /** Continues with the answer, at once when it is there at once. */
-export function then<T, U>(answer: Answer<T>, next: (value: T) => U): Answer<U> {
+function then<T, U>(answer: Answer<T>, next: (value: T) => U): Answer<U> {
   return answer instanceof Promise ? answer.then(next) : next(answer)
 }
 

@@ -14,13 +14,13 @@ export function headerOf(cluster: ClusterInfo): Header {
 }
 
 /** In transactions etcd fills in nothing but the revision. */
-export const innerHeader: Header = revision => ({ revision: BigInt(revision) })
+const innerHeader: Header = revision => ({ revision: BigInt(revision) })
 
 export function bytesOf(text: api.Bytes): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Buffer.from(text, 'latin1'))
 }
 
-export function textOf(bytes: Uint8Array): api.Bytes {
+function textOf(bytes: Uint8Array): api.Bytes {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 

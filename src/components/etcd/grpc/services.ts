@@ -11,7 +11,7 @@ import * as convert from './convert.ts'
 import { MessageQueue } from './message-queue.ts'
 
 /** Runs a handler; what etcd refuses goes out with its own code (Connect's codes are gRPC's). */
-export async function answering<T>(work: () => T | Promise<T>): Promise<T> {
+async function answering<T>(work: () => T | Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {

@@ -11,7 +11,7 @@ import type { RemoteApi } from './apiservices.ts'
 import { resolveService } from './services.ts'
 
 /** As undici takes them: name, value, name, value, so that groups may repeat. */
-export function remoteHeaders({ username, groups, extra }: UserInfo): string[] {
+function remoteHeaders({ username, groups, extra }: UserInfo): string[] {
   const headers = ['X-Remote-User', username]
   for (const group of groups) headers.push('X-Remote-Group', group)
   for (const [key, values] of Object.entries(extra ?? {})) {

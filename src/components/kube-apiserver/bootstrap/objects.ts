@@ -11,7 +11,7 @@ const namespace = (name: string): Unstructured => ({
   status: { phase: 'Active' },
 })
 
-export const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
+const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
 
 /** Each in the group and resource that it belongs to. */
 export interface Wanted {

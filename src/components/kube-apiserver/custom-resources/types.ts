@@ -42,7 +42,7 @@ export interface DefinitionVersion {
   additionalPrinterColumns?: readonly PrinterColumn[]
 }
 
-export interface DefinitionNames {
+interface DefinitionNames {
   plural: string
   singular?: string
   kind: string

@@ -31,7 +31,7 @@ export interface Authentication {
 }
 
 /** Every PEM block that holds a key: --service-account-key-file may have several. */
-export function publicKeys(files: readonly string[]): KeyObject[] {
+function publicKeys(files: readonly string[]): KeyObject[] {
   return files.flatMap(file => {
     const blocks =
       read(file).match(/-----BEGIN [^-]*(?:PUBLIC KEY|PRIVATE KEY|CERTIFICATE)-----[^-]+-----END [^-]+-----/g) ?? []

@@ -28,7 +28,7 @@ function algorithmOf(key: KeyObject): string {
   return algorithm
 }
 
-export const keyId = (key: KeyObject) =>
+const keyId = (key: KeyObject) =>
   createHash('sha256')
     .update(createPublicKey(key).export({ type: 'spki', format: 'der' }))
     .digest('base64url')

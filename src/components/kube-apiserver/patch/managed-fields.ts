@@ -8,7 +8,7 @@ import { FieldSet, pathText } from './field-set.ts'
 import { deduced, difference, equal, fieldSetOf, partsOf, type Shape, structOf } from './structure.ts'
 import { merge, prune } from './structured-merge.ts'
 
-export interface ManagedFieldsEntry {
+interface ManagedFieldsEntry {
   manager: string
   operation: 'Apply' | 'Update'
   apiVersion: string

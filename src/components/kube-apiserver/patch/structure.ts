@@ -17,7 +17,7 @@ type Shape =
 export const deduced: Shape = { kind: 'deduced' }
 const whole: Shape = { kind: 'whole' }
 
-export function shapeOf(field: FlatField): Shape {
+function shapeOf(field: FlatField): Shape {
   if (field.x) return whole
   if (field.m) return { kind: 'map', type: field.t }
   if (field.a) {

@@ -15,7 +15,7 @@ import { resourceOf } from '../resources/table.ts'
 import type { Store } from '../storage/store.ts'
 import { keyFor } from '../verbs/keys.ts'
 
-export interface KubeletAddress {
+interface KubeletAddress {
   host: string
   port: number
 }

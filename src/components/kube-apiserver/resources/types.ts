@@ -15,7 +15,7 @@ export interface Column {
 }
 
 /** What strategies may look at besides the object. */
-export interface StrategyContext {
+interface StrategyContext {
   now: Date
   user: UserInfo
 }

@@ -54,8 +54,7 @@ interface WireRange {
   count?: string
 }
 
-export const b64 = (text: string | Buffer) =>
-  (typeof text === 'string' ? Buffer.from(text, 'utf8') : text).toString('base64')
+const b64 = (text: string | Buffer) => (typeof text === 'string' ? Buffer.from(text, 'utf8') : text).toString('base64')
 
 /** The end of the range of everything that starts with `prefix`: clientv3.GetPrefixRangeEnd. */
 export function prefixEnd(prefix: string): string {

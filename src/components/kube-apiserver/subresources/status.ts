@@ -7,7 +7,7 @@ import type { Handler } from '../verbs/types.ts'
 import { change, type Take } from '../verbs/update.ts'
 
 /** Status alone; labels, annotations and finalizers may go along, as in the original. */
-export const takeStatus: Take = (object, old) => {
+const takeStatus: Take = (object, old) => {
   for (const key of Object.keys(object))
     if (key !== 'metadata' && key !== 'status' && key !== 'kind' && key !== 'apiVersion') delete object[key]
   for (const [key, value] of Object.entries(old)) if (key !== 'metadata' && key !== 'status') object[key] = value

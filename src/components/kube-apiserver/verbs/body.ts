@@ -4,7 +4,7 @@ import { badRequest, unsupportedMediaType } from '#kubernetes/status.ts'
 import type { Unstructured } from '#kubernetes/types.ts'
 import { apiVersionOf } from '../resources/types.ts'
 
-export const bodyTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
+const bodyTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
 
 export interface Expected {
   kind: string

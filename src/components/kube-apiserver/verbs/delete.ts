@@ -23,7 +23,7 @@ export interface DeleteOptions {
 const answersWithObject = new Set(['Pod', 'Service', 'ServiceAccount'])
 
 /** In the body, or in the query when there is none. */
-export async function deleteOptions({ body, contentType, query }: ApiRequest): Promise<DeleteOptions> {
+async function deleteOptions({ body, contentType, query }: ApiRequest): Promise<DeleteOptions> {
   if (body.length > 0) {
     // Its apiVersion is v1, meta.k8s.io/v1 or that of the resource's group; all are alike.
     const kind = { kind: 'DeleteOptions', group: '', version: 'v1' }

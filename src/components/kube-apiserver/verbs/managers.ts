@@ -8,7 +8,7 @@ const applied = (object: Unstructured | undefined) =>
   ) === true
 
 /** The name in the query, or the user agent's up to its slash. */
-export const managerOf = ({ query, userAgent }: ApiRequest) =>
+const managerOf = ({ query, userAgent }: ApiRequest) =>
   query.get('fieldManager') || userAgent.split('/', 1)[0]!.slice(0, 128)
 
 /** A write that is not an apply: what it changed is its manager's now. */

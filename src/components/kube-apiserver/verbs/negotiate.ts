@@ -7,7 +7,7 @@ export interface Form {
 }
 
 /** Protobuf answers are not among what we write; clients that ask for it name JSON as well. */
-export const acceptedTypes = ['application/json', 'application/yaml']
+const acceptedTypes = ['application/json', 'application/yaml']
 
 const json: Form = { format: 'json' }
 const forms = new Map<string, Form | undefined>()

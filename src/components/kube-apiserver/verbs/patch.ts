@@ -9,7 +9,7 @@ import { checkFields } from './field-validation.ts'
 import type { Api, ApiRequest, Handler } from './types.ts'
 import { change } from './update.ts'
 
-export const patchTypes = [
+const patchTypes = [
   'application/json-patch+json',
   'application/merge-patch+json',
   'application/strategic-merge-patch+json',

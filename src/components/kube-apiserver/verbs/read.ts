@@ -12,7 +12,7 @@ import type { Answer, Api, ApiRequest, Handler } from './types.ts'
 const heads = new WeakMap<ResourceDefinition, Buffer>()
 
 /** How the stored JSON of the resource begins. */
-export function storedHead(definition: ResourceDefinition): Buffer {
+function storedHead(definition: ResourceDefinition): Buffer {
   let head = heads.get(definition)
   if (!head) {
     head = headOf({ kind: definition.kind, apiVersion: apiVersionOf(definition) })

@@ -6,7 +6,7 @@ import { badRequest } from '#kubernetes/status.ts'
 import type { Unstructured } from '#kubernetes/types.ts'
 import type { ResourceDefinition } from '../resources/types.ts'
 
-export type Selector = (object: Unstructured) => boolean
+type Selector = (object: Unstructured) => boolean
 
 export interface Selection {
   /** Undefined: everything. */

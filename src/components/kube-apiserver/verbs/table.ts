@@ -13,7 +13,7 @@ const definitionOf = ({ name, type = 'string', format = '', description = '', wi
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object'
 
-export function metadataOf(object: Unstructured, kind = 'PartialObjectMetadata'): Unstructured {
+function metadataOf(object: Unstructured, kind = 'PartialObjectMetadata'): Unstructured {
   return { kind, apiVersion: 'meta.k8s.io/v1', metadata: object.metadata }
 }
 
@@ -25,7 +25,7 @@ interface TableOptions {
   withColumns?: boolean
 }
 
-export function tableOf(objects: readonly Unstructured[], metadata: unknown, options: TableOptions): Unstructured {
+function tableOf(objects: readonly Unstructured[], metadata: unknown, options: TableOptions): Unstructured {
   const { definition, now, include, withColumns = true } = options
   return {
     kind: 'Table',

@@ -52,10 +52,7 @@ const targetOf = ({ metadata }: Pod) => ({
 })
 
 /** The one slice of a service; the original splits at 100 endpoints, which changes nothing that can be seen here. */
-export function sliceOf(
-  service: Service,
-  pods: readonly Pod[],
-): Pick<EndpointSlice, 'addressType' | 'endpoints' | 'ports'> {
+function sliceOf(service: Service, pods: readonly Pod[]): Pick<EndpointSlice, 'addressType' | 'endpoints' | 'ports'> {
   const found = behind(service, pods)
   return {
     addressType: 'IPv4',
@@ -69,7 +66,7 @@ export function sliceOf(
   }
 }
 
-export function subsetsOf(service: Service, pods: readonly Pod[]): object[] {
+function subsetsOf(service: Service, pods: readonly Pod[]): object[] {
   const found = behind(service, pods)
   const ports = portsOf(service, found).map(({ name, ...port }) => (name ? { name, ...port } : port))
   if (found.length === 0 || ports.length === 0) return []

@@ -1,6 +1,6 @@
 /** The words and operators of a shell line: quoting, variables and substitutions, as far as simulated containers need them. */
 
-export type Piece =
+type Piece =
   | { kind: 'text'; text: string; quoted: boolean }
   /** `$NAME`, `${NAME}`, `${NAME:-fallback}` */
   | { kind: 'variable'; name: string; fallback?: string; quoted: boolean }

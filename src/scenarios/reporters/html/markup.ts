@@ -19,7 +19,7 @@ function render(value: Value): string {
   return escapeHtml(String(value))
 }
 
-export const escapeHtml = (text: string): string =>
+const escapeHtml = (text: string): string =>
   text
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
     .replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/g, '')
