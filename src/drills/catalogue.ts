@@ -129,6 +129,7 @@ export function chooseDrill(all: readonly Drill[], options: { name?: string; see
     })
   }
   const eligible = all.filter(drill => level === undefined || drill.level === level)
-  // a multiplicative hash (Knuth), so that seeds next to each other are not drills next to each other
-  return eligible[Number((BigInt(seed) * 2_654_435_761n) % 4_294_967_296n) % eligible.length]!
+  // a multiplicative hash (Knuth), whose high bits are the good ones: seeds next to each other are not drills next to each other
+  const hash = Number((BigInt(seed) * 2_654_435_761n) % 4_294_967_296n)
+  return eligible[Math.floor((hash / 4_294_967_296) * eligible.length)]!
 }

@@ -64,12 +64,6 @@ const cases: [string, PlanChanges, string[], object][] = [
     refused('server', 'tls', 'expired'),
   ],
   [
-    'etcd refuses its own gateway when its certificate may not be a client’s',
-    { certificates: { 'etcd-server': { extKeyUsages: ['serverAuth'] } } },
-    ['etcd-gateway -> etcd'],
-    refused('server', 'tls', 'wrong-usage'),
-  ],
-  [
     'a certificate without the IP is refused by those who dial it',
     { certificates: { kubelet: { ipAddresses: [] } } },
     ['kube-apiserver -> kubelet', 'monitoring -> kubelet'],
@@ -79,7 +73,7 @@ const cases: [string, PlanChanges, string[], object][] = [
     'a front-proxy client with another name is not believed',
     { certificates: { 'front-proxy-client': { commonName: 'somebody' } } },
     ['kube-apiserver -> extension-apiserver'],
-    refused('server', 'authentication', 'unauthorized'),
+    refused('server', 'authentication', 'unknown-authority'),
   ],
   [
     'a user without the group gets 403',
@@ -111,6 +105,20 @@ t.test('without storage the apiserver serves nobody', async t => {
   )
   t.strictSame(names(found.filter(({ outcome }) => outcome === 'unreachable')), toApiserver)
 })
+
+t.test(
+  'etcd refuses its own gateway when its certificate may not be a client’s, and the apiserver has no other way in',
+  async t => {
+    const layout = await layoutWith(t, { certificates: { 'etcd-server': { extKeyUsages: ['serverAuth'] } } })
+    const found = red(predict(layout, { now: now() }))
+    t.match(
+      found.find(({ from }) => from === 'etcd-gateway'),
+      refused('server', 'tls', 'wrong-usage'),
+    )
+    t.strictSame(names(found.filter(({ outcome }) => outcome === 'unreachable')), toApiserver)
+    t.equal(found.length, toApiserver.length + 1)
+  },
+)
 
 t.test('a certificate whose key is another’s does not start', async t => {
   const layout = await layoutWith(t, { certificates: { kubelet: { keyFrom: 'monitoring' } } })
