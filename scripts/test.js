@@ -1,5 +1,6 @@
 // `npm test`: the checks, then tap; the last line counts, for people and for CI. Arguments go to tap.
 import { spawn, spawnSync } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -28,7 +29,9 @@ const built = run(process.execPath, ['scripts/build.js', '--if-stale'])
 if (built !== 0) process.exit(built)
 
 const files = process.argv.slice(2)
-const tap = spawn('tap', ['run', '--reporter=tap', ...files], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+// tap leaves cores free by itself
+const jobs = `--jobs=${availableParallelism()}`
+const tap = spawn('tap', ['run', '--reporter=tap', jobs, ...files], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const failing = []
 const skippedNames = []
