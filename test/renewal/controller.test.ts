@@ -178,7 +178,7 @@ t.test('a renewing controller', async t => {
     t.strictSame(leaf.keyUsage, ['1.3.6.1.5.5.7.3.1'])
     const secret = await secretOf('web-tls')
     t.equal(dataOf(secret, 'ca.crt'), dataOf(root, 'tls.crt'))
-    t.match(dataOf(secret, 'tls.key'), /^-----BEGIN PRIVATE KEY-----/)
+    t.match(dataOf(secret, 'tls.key'), /^-{5}BEGIN PRIVATE KEY-{5}/)
     t.equal(secret.metadata.labels?.team, 'web')
   })
 
