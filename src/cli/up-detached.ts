@@ -36,13 +36,15 @@ export async function detach({ io, options, style }: UpContext): Promise<number>
 
 /** The options again, as flags: what came from the environment is passed on there, too. */
 function argvOf(options: UpContext['options'], color: boolean): string[] {
-  const { dir, plan, ports, nodes, etcdBinary, restart, clockOffset, voice, output, headers, quiet } = options
+  const { dir, plan, ports, nodes, etcdMembers, etcdBinary, restart, clockOffset, voice, output, headers, quiet } =
+    options
   const { bootstrap, approveServing } = options
   return [
     `--dir=${dir}`,
     `--plan=${plan}`,
     `--ports=${ports}`,
     `--nodes=${nodes}`,
+    ...(etcdMembers === undefined ? [] : [`--etcd-members=${etcdMembers}`]),
     `--clock-offset=${clockOffset}`,
     `--voice=${voice}`,
     `--output=${output}`,

@@ -6,8 +6,18 @@ import { dirname } from 'node:path'
 import type { ComponentName } from '#components/component.ts'
 import { authorityOf, kubeconfigOf } from '#pki/lookup.ts'
 import type { TrustSlot } from '#pki/trust-slots.ts'
+import type { PlanNode } from '#pki/types.ts'
 import { bootstrapFile } from './join.ts'
-import { bundleFile, inDir, kubeconfigFile, type Layout, type Member, pairOf } from './layout.ts'
+import {
+  bundleFile,
+  dataDirOf,
+  etcdMembersOf,
+  inDir,
+  kubeconfigFile,
+  type Layout,
+  type Member,
+  pairOf,
+} from './layout.ts'
 import { addedFlags } from './settings.ts'
 
 type Flags = Record<string, string | number | boolean | undefined>
@@ -20,30 +30,32 @@ const requestHeaderFlags = ({ plan }: Layout): Flags => ({
 })
 
 const table: Record<ComponentName, (layout: Layout, member: Member) => Flags> = {
-  etcd(layout) {
-    const { host, ports } = layout
-    const server = pairOf(layout, 'etcd-server')
-    const peer = pairOf(layout, 'etcd-peer')
-    const name = layout.nodes[0]!.name
-    const clientUrl = `https://${host}:${ports.etcd}`
-    const peerUrl = `https://${host}:${ports['etcd-peer']}`
+  etcd(layout, { node: { name } }) {
+    const { ports } = layout
+    const server = pairOf(layout, 'etcd-server', name)
+    const peer = pairOf(layout, 'etcd-peer', name)
+    const urlOf = (member: PlanNode, port: number) => `https://${member.address}:${port}`
+    const members = etcdMembersOf(layout)
+    const self = members.find(member => member.name === name)!
+    const clientUrl = urlOf(self, ports.etcd)
+    const peerUrl = urlOf(self, ports['etcd-peer'])
     return {
       name,
-      'data-dir': inDir(layout, 'etcd-data'),
+      'data-dir': dataDirOf(layout, name),
       'listen-client-urls': clientUrl,
       'advertise-client-urls': clientUrl,
       'listen-peer-urls': peerUrl,
       'initial-advertise-peer-urls': peerUrl,
-      'initial-cluster': `${name}=${peerUrl}`,
-      'listen-metrics-urls': `http://${host}:${ports['etcd-metrics']}`,
+      'initial-cluster': members.map(member => `${member.name}=${urlOf(member, ports['etcd-peer'])}`).join(),
+      'listen-metrics-urls': `http://${self.address}:${ports['etcd-metrics']}`,
       'cert-file': server.certificate,
       'key-file': server.key,
       'client-cert-auth': true,
-      'trusted-ca-file': bundleFile(layout, 'etcd.trusted-ca'),
+      'trusted-ca-file': bundleFile(layout, 'etcd.trusted-ca', name),
       'peer-cert-file': peer.certificate,
       'peer-key-file': peer.key,
       'peer-client-cert-auth': true,
-      'peer-trusted-ca-file': bundleFile(layout, 'etcd.peer-trusted-ca'),
+      'peer-trusted-ca-file': bundleFile(layout, 'etcd.peer-trusted-ca', name),
     }
   },
   'kube-apiserver'(layout) {
@@ -61,7 +73,9 @@ const table: Record<ComponentName, (layout: Layout, member: Member) => Flags> = 
       'client-ca-file': bundleFile(layout, 'kube-apiserver.client-ca'),
       'enable-admission-plugins': 'NodeRestriction',
       'enable-bootstrap-token-auth': true,
-      'etcd-servers': `https://${host}:${ports.etcd}`,
+      'etcd-servers': etcdMembersOf(layout)
+        .map(({ address }) => `https://${address}:${ports.etcd}`)
+        .join(),
       'etcd-cafile': bundleFile(layout, 'kube-apiserver.etcd-cafile'),
       'etcd-certfile': etcd.certificate,
       'etcd-keyfile': etcd.key,
@@ -166,6 +180,7 @@ export function argvOf(layout: Layout, member: Member): string[] {
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `--${name}=${value}`)
     .concat(addedFlags(layout, member.component))
+    .concat(member.id === member.component ? [] : addedFlags(layout, member.id))
 }
 
 /** Below the state directory: what the extension-apiserver finds nodes and pods with, so that `kubectl top` has figures. */

@@ -23,12 +23,12 @@ export async function begin(mesh: Mesh, { start, settleMs, signal, onProgress }:
     await member.settled(settleMs, signal)
     signal?.throwIfAborted()
   }
-  const etcd = mesh.member('etcd')
+  const etcd = members.filter(({ component }) => component === 'etcd')
   const apiserver = mesh.member('kube-apiserver')
-  await settled(etcd)
+  await Promise.all(etcd.map(settled))
   start(apiserver)
   await Promise.race([settled(apiserver), withoutStorage(mesh)])
-  const others = members.filter(member => member !== etcd && member !== apiserver)
+  const others = members.filter(member => !etcd.includes(member) && member !== apiserver)
   for (const member of others) start(member)
   // also when the apiserver is not there: it is tried again until it is
   const report = apiserver.state === 'running' ? onProgress : undefined

@@ -11,7 +11,7 @@ import type { Plan, PlanChanges } from '#pki/types.ts'
 import type { Voice } from '#x509/types.ts'
 import { argvOf } from './argv.ts'
 import { sweep } from './down.ts'
-import { type Layout, membersOf, nodesOf } from './layout.ts'
+import { type Layout, membersOf, nodesOf, type Member as Place } from './layout.ts'
 import { Member, stopInOrder } from './member.ts'
 import type { Mesh } from './mesh.ts'
 import { choosePorts, type PortsOption } from './ports.ts'
@@ -30,6 +30,8 @@ export interface MeshOptions {
   ports?: PortsOption
   nodes?: number
   /**
+  /** Members of etcd, on 127.0.0.1, 127.0.0.2, …; default: as many as the plan has, which is 1. */
+  etcdMembers?: number
    * Nodes begin with nothing but a bootstrap token, and get their certificates by CSR. Serving certificates wait for `kubectl certificate
    * approve`, unless `approveServing`.
    */
@@ -83,6 +85,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const host = '127.0.0.1'
   const nodes = nodesOf(options.nodes ?? 1, host)
   const joining = options.bootstrap === true ? { approveServing: false } : options.bootstrap
+  const etcdMembers = options.etcdMembers === undefined ? membersIn(options.plan) : nodesOf(options.etcdMembers, host)
   const bootstrap = joining ? { ...joining, token: newBootstrapToken() } : undefined
   const state: MeshState = {
     apiVersion,
@@ -107,9 +110,9 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     if (stale) await sweep(stale)
     setAside(dir)
     const runInline = options.isolation === 'in-process' ? (await import('./inline.ts')).runInline : undefined
-    for (const place of membersOf(nodes)) {
+    const launch = (place: Place) => {
       const logFile = join(dir, 'logs', `${place.id}.log`)
-      const launch = () => {
+      const run = () => {
         // a scenario may have put the clocks forward since
         const env = environment(dir, state.clockOffsetMs + (clockOffsets[place.component] ?? 0), voice)
         const how = {
@@ -121,11 +124,12 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
         if (place.component === 'etcd' && options.etcdBinary) return forkProgram(options.etcdBinary, how)
         return runInline ? runInline(how, options.clock) : forkComponent(how)
       }
-      members.push(new Member({ ...place, logFile, launch, restart: options.restart ?? false }))
+      return new Member({ ...place, logFile, launch: run, restart: options.restart ?? false })
     }
     // loaded only now: the processes are on their way meanwhile
     const loading = import('./prepare.ts')
     chosen = await choosePorts(options.ports ?? 'random', host)
+    members.push(...membersOf(nodes, etcdMembers).map(launch))
     state.ports = chosen.ports
     const { prepare } = await loading
     const layout = await prepare({
@@ -138,12 +142,18 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       asIs: options.asIs ?? false,
       temporary,
       clock: options.clock ?? offsetClock(options.issuedOffsetMs ?? clockOffsetMs),
+      etcdMembers,
       ...(bootstrap ? { bootstrap } : {}),
       flags,
     })
     const start = (member: Member) => member.start(argvOf(layout, member))
     await options.onPrepared?.(layout)
     options.signal?.throwIfAborted()
+    // a plan that was only now read may have more of them
+    const others = membersOf(nodes, layout.plan.cluster.etcdMembers).filter(
+      ({ id }) => !members.some(member => member.id === id),
+    )
+    members.splice(1, 0, ...others.map(launch))
     // etcd needs nobody; the rest of our own code is loaded while it starts
     for (const member of members) if (member.component === 'etcd') start(member)
     const [{ Mesh }, { begin }] = await Promise.all([import('./mesh.ts'), import('./begin.ts')])
@@ -162,6 +172,9 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
 /** Our own settings, by environment, so that the command line stays one that the original accepts. */
 const environment = (dir: string, clockOffsetMs: number, voice: Voice): Record<string, string> => ({
   TRUSTPLANE_STATE_DIR: dir,
+/** Of a plan that is read already; else it is known a little later. */
+const membersIn = (plan: string | Plan | undefined) => (typeof plan === 'object' ? plan.cluster.etcdMembers : undefined)
+
   TRUSTPLANE_CLOCK_OFFSET: `${clockOffsetMs}ms`,
   TRUSTPLANE_VOICE: voice,
 })

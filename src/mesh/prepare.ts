@@ -5,7 +5,7 @@ import { stringify } from 'yaml'
 import type { Clock } from '#clock.ts'
 import { createPki } from '#pki/create.ts'
 import { applyChanges, loadPlan } from '#pki/plan.ts'
-import type { Plan, PlanChanges } from '#pki/types.ts'
+import type { Plan, PlanChanges, PlanNode } from '#pki/types.ts'
 import { kubeletConfiguration, measuringConfiguration, measuringKubeconfig } from './argv.ts'
 import { prepareToJoin } from './join.ts'
 import { inDir, type Layout, membersOf } from './layout.ts'
@@ -13,6 +13,8 @@ import { inDir, type Layout, membersOf } from './layout.ts'
 export interface PrepareOptions extends Omit<Layout, 'plan' | 'hosts'> {
   plan: string | Plan
   changes: PlanChanges
+  /** Where etcd runs; left out: where the plan says. */
+  etcdMembers?: readonly PlanNode[] | undefined
   clock: Clock
   /** See MeshOptions. */
   asIs?: boolean
@@ -30,6 +32,7 @@ export async function prepare(options: PrepareOptions): Promise<Layout> {
     server,
     nodeName: nodes[0]!.name,
     nodes: nodes.map(({ name, address }) => ({ name, address })),
+    ...(options.etcdMembers ? { etcdMembers: [...options.etcdMembers] } : {}),
   }
   const overrides = { ...options.changes, cluster }
   const created = options.asIs

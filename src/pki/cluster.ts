@@ -3,6 +3,8 @@ import { isIP } from 'node:net'
 import type { Finding } from './check-plan.ts'
 import type { ClusterDocument, ClusterParameters, PlanNode } from './types.ts'
 
+const isNodeName = (name: string) => /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name)
+
 export function clusterOf(written: ClusterDocument, report: (finding: Finding) => void): ClusterParameters {
   const nodeName = written.nodeName ?? written.nodes?.[0]?.name ?? 'node-1'
   const advertiseAddress = written.advertiseAddress ?? '127.0.0.1'
@@ -29,17 +31,27 @@ export function clusterOf(written: ClusterDocument, report: (finding: Finding) =
   nodes.forEach((node, index) => {
     if (!isIP(node.address) && written.nodes?.[index]?.address)
       wrong('nodes', `not an IP address: ${JSON.stringify(node.address)}`, index)
-    if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(node.name)) {
+    if (!isNodeName(node.name)) {
       wrong('nodes', `not a node name: ${JSON.stringify(node.name)} (lower-case letters, digits, - and .)`, index)
     }
     if (nodes.findIndex(other => other.name === node.name) !== index) {
       wrong('nodes', `node ${JSON.stringify(node.name)} is there twice`, index)
     }
   })
+  const etcdMembers = [{ name: nodeName, address: advertiseAddress }, ...(written.etcdMembers ?? []).slice(1)]
+  etcdMembers.forEach(({ name, address }, index) => {
+    // the first has its findings already
+    if (index > 0 && !isIP(address)) wrong('etcdMembers', `not an IP address: ${JSON.stringify(address)}`, index)
+    if (index > 0 && !isNodeName(name)) wrong('etcdMembers', `not a node name: ${JSON.stringify(name)}`, index)
+    if (etcdMembers.findIndex(other => other.name === name || other.address === address) !== index) {
+      wrong('etcdMembers', `member ${JSON.stringify(name)} has another's name or address`, index)
+    }
+  })
   return {
     clusterName: written.clusterName ?? 'kubernetes',
     nodeName,
     nodes,
+    etcdMembers,
     advertiseAddress,
     server,
     serviceIP,

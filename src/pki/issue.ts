@@ -6,7 +6,7 @@ import type { Signer } from './certificates.ts'
 import { contentOf } from './content.ts'
 import { generateKey, privateKeyPem } from './keys.ts'
 import { readKubeconfigIdentity, renderKubeconfig } from './kubeconfig.ts'
-import { ownCertificates, trustFile } from './lookup.ts'
+import { ownCertificates, trustFiles } from './lookup.ts'
 import type { TrustSlot } from './trust-slots.ts'
 import type { AuthoritySpec, Issuance, PkiFiles, Plan } from './types.ts'
 
@@ -131,8 +131,9 @@ export async function issuePki(
     put(row.publicKeyFile, createPublicKey(key).export({ format: 'pem', type: 'spki' }).toString(), privateMode)
   }
   for (const [slot, names] of Object.entries(plan.trust)) {
-    const path = trustFile(plan, slot as TrustSlot)
-    if (path?.startsWith('trust/')) files.set(path, { content: bundleOf(names, certificates), mode: publicMode })
+    for (const path of trustFiles(plan, slot as TrustSlot)) {
+      if (isBundle(path)) files.set(path, { content: bundleOf(names, certificates), mode: publicMode })
+    }
   }
   return files
 }
@@ -140,6 +141,9 @@ export async function issuePki(
 /** Where an entry's certificate is, on its own or in a kubeconfig. */
 const certificatePath = (row: { certificateFile: string } | { file: string }) =>
   'certificateFile' in row ? row.certificateFile : row.file
+
+/** Else it is an authority's own file. */
+const isBundle = (path: string) => path.startsWith('trust/') || path.startsWith('etcd/')
 
 const bundleOf = (names: readonly string[], certificates: ReadonlyMap<string, string>) =>
   names.map(name => certificates.get(name)!).join('')

@@ -33,6 +33,18 @@ export function trustFile(plan: Plan, slot: TrustSlot): string | undefined {
 /** Certificates with files of their own: those with `sameAs` have another's. */
 export const ownCertificates = (plan: Plan): CertificateSpec[] => plan.certificates.filter(row => !row.sameAs)
 
+/** What an etcd member after the first has of its own: as the state directory of its node would be. */
+export const etcdMemberFolder = (member: string): string => `etcd/${member}`
+
+/** Every member's bundle of a slot: of what etcd checks with, each has a copy of its own. */
+export function trustFiles(plan: Plan, slot: TrustSlot): string[] {
+  const file = trustFile(plan, slot)
+  if (file === undefined) return []
+  return slot.startsWith('etcd.')
+    ? [file, ...plan.cluster.etcdMembers.slice(1).map(({ name }) => `${etcdMemberFolder(name)}/${file}`)]
+    : [file]
+}
+
 /** A node's kubelet: its serving certificate and its kubeconfig. */
 export function kubeletOf(plan: Plan, node: string): { serving: CertificateSpec; kubeconfig: KubeconfigSpec } {
   const suffix = node === plan.cluster.nodeName ? '' : `-${node}`

@@ -5,6 +5,7 @@ import { parseDuration } from '#clock.ts'
 import type { Section } from './changes.ts'
 import { checkPlan, type Finding, rootAbove } from './check-plan.ts'
 import { clusterOf } from './cluster.ts'
+import { etcdMemberFolder } from './lookup.ts'
 import type {
   AuthorityDocument,
   AuthoritySpec,
@@ -18,6 +19,7 @@ import type {
   NameConstraints,
   Plan,
   PlanDocument,
+  PlanNode,
   RowDocument,
 } from './types.ts'
 import { expandList, expandText, type Variables, variablesOf } from './variables.ts'
@@ -130,22 +132,46 @@ export function resolvePlan(
         : {}),
     }
   })
-  const certificates = current<CertificateDocument>(document.certificates).flatMap(row =>
-    perNode(row, (variables, node): CertificateSpec => {
-      const spec = issuance('certificates', row, variables, { isCa: false, dnsNames: [] })
-      return {
-        ...spec,
-        certificateFile: `${spec.file}.crt`,
-        keyFile: `${spec.file}.key`,
-        keyMode: Number.parseInt(row.keyMode ?? '600', 8),
-        ...(row.keyFrom ? { keyFrom: row.keyFrom } : {}),
-        ...(node ? { node } : {}),
-        ...(row.sameAs ? { sameAs: row.sameAs } : {}),
-        managed: row.managed ?? !row.sameAs,
-        longName: expandText(row.longName ?? `certificate ${spec.name}`, variables, () => {}),
-      }
-    }),
-  )
+  const certificate = (row: CertificateDocument, variables: Variables, node?: string): CertificateSpec => {
+    const spec = issuance('certificates', row, variables, { isCa: false, dnsNames: [] })
+    return {
+      ...spec,
+      certificateFile: `${spec.file}.crt`,
+      keyFile: `${spec.file}.key`,
+      keyMode: Number.parseInt(row.keyMode ?? '600', 8),
+      ...(row.keyFrom ? { keyFrom: row.keyFrom } : {}),
+      ...(node ? { node } : {}),
+      ...(row.sameAs ? { sameAs: row.sameAs } : {}),
+      managed: row.managed ?? !row.sameAs,
+      longName: expandText(row.longName ?? `certificate ${spec.name}`, variables, () => {}),
+    }
+  }
+  const rows = current<CertificateDocument>(document.certificates)
+  /** An etcd member after the first: what kubeadm would make on its node, in files below `etcd/<its name>/`. */
+  const ofMember = (row: CertificateDocument, member: PlanNode): CertificateSpec => {
+    const own = (name: string) => (isPerMember(name) ? `${name}-${member.name}` : name)
+    const there = { ...cluster, nodeName: member.name, advertiseAddress: member.address }
+    const written: CertificateDocument = {
+      ...row,
+      // faults of this member alone
+      ...rows.find(({ name }) => name === own(row.name!)),
+      name: own(row.name!),
+      file: `${etcdMemberFolder(member.name)}/${row.file}`,
+      ...(row.sameAs ? { sameAs: own(row.sameAs) } : {}),
+      ...(row.keyFrom ? { keyFrom: own(row.keyFrom) } : {}),
+      ...(row.sameKeyAs ? { sameKeyAs: own(row.sameKeyAs) } : {}),
+      ...(row.longName ? { longName: `${row.longName} on ${member.name}` } : {}),
+    }
+    return { ...certificate(written, variablesOf(there, member)), etcdMember: member.name }
+  }
+  const otherMembers = cluster.etcdMembers.slice(1)
+  const isOfMember = (name = '') => otherMembers.some(member => perMember.some(one => name === `${one}-${member.name}`))
+  const certificates = rows
+    .filter(({ name }) => !isOfMember(name))
+    .flatMap(row => [
+      ...perNode(row, (variables, node) => certificate(row, variables, node)),
+      ...(isPerMember(row.name) ? otherMembers.map(member => ofMember(row, member)) : []),
+    ])
   const kubeconfigs = current<KubeconfigDocument>(document.kubeconfigs).flatMap(row =>
     perNode(row, (variables, node): KubeconfigSpec => {
       const spec = issuance('kubeconfigs', row, variables, { isCa: false, dnsNames: [] })
@@ -192,6 +218,10 @@ export function resolvePlan(
   checkPlan(plan, report)
   return plan
 }
+
+/** Of these each etcd member has its own. */
+const perMember = ['etcd-server', 'etcd-peer']
+const isPerMember = (name = ''): boolean => perMember.includes(name)
 
 /** With `sameAs`, all that the other certificate is. */
 function shareFiles(row: CertificateSpec, certificates: readonly CertificateSpec[]): CertificateSpec {

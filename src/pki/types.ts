@@ -54,6 +54,8 @@ export interface ClusterParameters {
   nodeName: string
   /** The first is `nodeName`. */
   nodes: readonly PlanNode[]
+  /** Where etcd runs, with its address there. The first is `nodeName`, at `advertiseAddress`; the others have files of their own below `etcd/<name>/`. */
+  etcdMembers: readonly PlanNode[]
   /** The control plane's IP: in the SANs of the apiserver and etcd. */
   advertiseAddress: string
   /** What kubeconfigs dial. */
@@ -144,6 +146,8 @@ export interface CertificateSpec extends Issuance {
   sameAs?: string
   /** The node that it belongs to, for entries that are made once a node. */
   node?: string
+  /** The etcd member after the first whose certificate it is. */
+  etcdMember?: string
   /** True: `kubeadm certs` lists and renews it. */
   managed: boolean
   /** kubeadm's words for it: "certificate for serving the Kubernetes API". */
@@ -262,6 +266,7 @@ export interface ClusterDocument {
   clusterName?: string
   nodeName?: string
   nodes?: { name: string; address?: string }[]
+  etcdMembers?: { name: string; address: string }[]
   advertiseAddress?: string
   server?: string
   serviceIP?: string

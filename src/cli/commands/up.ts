@@ -10,6 +10,7 @@ export interface UpOptions {
   plan: string
   ports: string
   nodes: number
+  etcdMembers?: number
   etcdBinary?: string
   restart?: boolean
   bootstrap?: boolean
@@ -51,6 +52,11 @@ export function build(io?: Io): Command {
     )
     .addOption(new Option('--nodes <number>', 'how many kubelets').default(1).argParser(wholeNumber(1, 100)))
     .addOption(
+      new Option('--etcd-members <number>', 'how many members of etcd; an odd number survives more').argParser(
+        wholeNumber(1, 7),
+      ),
+    )
+    .addOption(
       new Option(
         '--bootstrap',
         'nodes join with nothing but a bootstrap token: `kubectl get csr` shows how; serving certificates wait for `kubectl certificate approve`',
@@ -85,6 +91,7 @@ export function build(io?: Io): Command {
       plan: options.plan,
       ports,
       nodes: options.nodes,
+      ...(options.etcdMembers ? { etcdMembers: options.etcdMembers } : {}),
       restart: options.restart ?? false,
       ...(options.bootstrap ? { bootstrap: { approveServing: options.approveServing ?? false } } : {}),
       clockOffsetMs,
