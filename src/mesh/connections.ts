@@ -285,6 +285,16 @@ export const connectionNames: readonly string[] = connections.map(connectionName
 export const findConnection = (from: string, to: string): Connection | undefined =>
   connections.find(connection => connection.from === from && connection.to === to)
 
+/** Names in the table that are part of another component. */
+const partOf: Readonly<Record<string, string>> = {
+  'etcd-gateway': 'etcd',
+  'etcd-peer': 'etcd',
+  webhook: 'extension-apiserver',
+}
+
+/** The component of the mesh behind an end of a row; a program's own name. */
+export const componentOf = (end: string): string => partOf[end] ?? end
+
 /** Who shows this certificate or kubeconfig, at either end. */
 export function usersOf(certificate: string): string[] {
   const users = connections.flatMap(row => [

@@ -19,6 +19,8 @@ export interface MeshParts {
   members: readonly Member[]
   state: MeshState
   voice: Voice
+  /** Components that are real programs, of another Go than the others. */
+  voices: Readonly<Record<string, Voice>>
   /** By component, in milliseconds; read whenever one is started. */
   clockOffsets: Record<string, number>
   /** Gives ports back. */
@@ -147,6 +149,7 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
       runs: Object.fromEntries(known.map(({ component, state }) => [component, state === 'running'])),
       now: new Date(Date.now() + this.#state.clockOffsetMs),
       voice: this.voice,
+      voices: this.#parts.voices,
       clockOffsets: this.#parts.clockOffsets,
     })
   }
@@ -160,6 +163,7 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
       ...options,
       rows: rows.flatMap(({ from, to }) => findConnection(from, to) ?? []),
       voice: this.voice,
+      voices: this.#parts.voices,
       clockOffsetMs: this.#state.clockOffsetMs,
       clockOffsets: this.#parts.clockOffsets,
     })

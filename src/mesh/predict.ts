@@ -13,7 +13,7 @@ import type { Reason } from '#x509/reasons.ts'
 import type { Certificate, Usage, Verdict, Voice } from '#x509/types.ts'
 import { verify } from '#x509/verify.ts'
 import { handshakeKeyError } from '#x509/words.ts'
-import { type Connection, connections, type Decided } from './connections.ts'
+import { type Connection, componentOf, connections, type Decided } from './connections.ts'
 import { addressOf, fileOf, isKubeconfig, type Layout, shownPair } from './layout.ts'
 import { addedFlag, clientTls, isWithheld, serverTls } from './settings.ts'
 
@@ -33,6 +33,8 @@ export interface PredictOptions {
   voice?: Voice
   rows?: readonly Connection[]
   /** Components whose clock is off, in milliseconds. */
+  /** Components that are real programs, of another Go than the others. */
+  voices?: Readonly<Record<string, Voice>>
   clockOffsets?: Readonly<Record<string, number>>
   /** Which components are known to run, or not to: of the others the files decide. */
   runs?: Readonly<Record<string, boolean>>
@@ -78,15 +80,16 @@ export function predict(layout: Layout, options: PredictOptions): Prediction[] {
 function predictRow(layout: Layout, row: Connection, options: PredictOptions): Prediction {
   const { from, to } = row
   const shown = row.clientCertificate && !isWithheld(layout, row.clientCertificate) ? row.clientCertificate : undefined
-  const { voice = 'go1.24' } = options
+  const voiceOf = (end: End): Voice =>
+    options.voices?.[componentOf(end === 'client' ? from : to)] ?? options.voice ?? 'go1.24'
   const judge = (end: End, chain: string, trust: Decided, usage: Usage, name?: string): Verdict =>
     verify({
       chain,
       roots: trustPem(layout, trust),
       usage,
       ...(name === undefined ? {} : { name }),
-      now: timeOf(end === 'client' ? from : to, options),
-      voice,
+      now: timeOf(componentOf(end === 'client' ? from : to), options),
+      voice: voiceOf(end),
     })
   const refused = (refusedBy: End, layer: Layer, verdict: { reason: Reason; message: string }): Prediction => ({
     from,
@@ -110,7 +113,7 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
     const name = row.serverName ?? addressOf(layout, row.port).host
     const verdict = judge('client', certificatePem(layout, row.serverCertificate), row.clientTrust, 'serverAuth', name)
     if (verdict.verdict === 'reject') return refused('client', 'tls', verdict)
-    const weak = handshakeKeyError(verdict.chains[0]![0]!, { end: 'client', voice })
+    const weak = handshakeKeyError(verdict.chains[0]![0]!, { end: 'client', voice: voiceOf('client') })
     if (weak) return refused('client', 'tls', { reason: 'weak-key', message: weak })
   }
   if (!row.serverTrust || !row.clientCertificate) return { from, to, outcome: 'ok' }
@@ -135,7 +138,7 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
     return refused('server', row.refusal === 'tls' || verdict.parsing ? 'tls' : 'authentication', verdict)
   }
   const [certificate] = verdict.chains[0]!
-  const weak = handshakeKeyError(certificate!, { end: 'server', voice })
+  const weak = handshakeKeyError(certificate!, { end: 'server', voice: voiceOf('server') })
   if (weak) return refused('server', 'tls', { reason: 'weak-key', message: weak })
   const cn = to === 'etcd-peer' ? addedFlag(layout, 'etcd', 'peer-cert-allowed-cn') : undefined
   if (cn && cn !== certificate!.subject.commonName) {

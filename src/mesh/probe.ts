@@ -11,7 +11,7 @@ import { createDialer } from '#tls/dial.ts'
 import { fileRecords, joinHandshakes, memoryRecords, teeRecords } from '#tls/records.ts'
 import type { BundleSource, HandshakeRecord, IdentitySource, RecordSink } from '#tls/types.ts'
 import type { Voice } from '#x509/types.ts'
-import { type Connection, connections } from './connections.ts'
+import { type Connection, componentOf, connections } from './connections.ts'
 import { identityOf, rootsOf } from './credentials.ts'
 import { addressOf, type Layout } from './layout.ts'
 import { newRecords, recordsFolder } from './records.ts'
@@ -21,6 +21,8 @@ import { type ConnectionStatus, combine } from './status.ts'
 export interface ProbeOptions {
   rows?: readonly Connection[]
   voice?: Voice
+  /** Components that are real programs, of another Go than the others: what dials in their place speaks as they do. */
+  voices?: Readonly<Record<string, Voice>>
   clockOffsetMs?: number
   /** Components whose clock is off against the others', in milliseconds. */
   clockOffsets?: Readonly<Record<string, number>>
@@ -64,9 +66,11 @@ async function dialRow(
   options: ProbeOptions,
   file: RecordSink,
 ): Promise<HandshakeRecord> {
-  const { voice = 'go1.24', clockOffsetMs = 0, clockOffsets = {}, timeoutMs = 5000 } = options
+  const { clockOffsetMs = 0, clockOffsets = {}, timeoutMs = 5000 } = options
+  const component = componentOf(row.from)
+  const voice = options.voices?.[component] ?? options.voice ?? 'go1.24'
   const node = layout.nodes[0]!
-  const clock = offsetClock(clockOffsetMs + (clockOffsets[row.from] ?? 0))
+  const clock = offsetClock(clockOffsetMs + (clockOffsets[component] ?? 0))
   const { host, port } = addressOf(layout, row.port)
   const memory = memoryRecords()
   const records = teeRecords(file, memory)

@@ -37,6 +37,8 @@ export interface MeshState {
   startedAt: string
   clockOffsetMs: number
   voice: string
+  /** Of real programs in components' places. */
+  voices?: Readonly<Record<string, string>>
   host: string
   nodes: readonly PlanNode[]
   /** Nodes join by themselves. The token is not written down. */

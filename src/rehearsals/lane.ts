@@ -2,7 +2,7 @@
 import type { Clock } from '#clock.ts'
 import { createTransport, type Transport } from '#kubernetes/transport.ts'
 import { silentLog } from '#log.ts'
-import type { Connection } from '#mesh/connections.ts'
+import { type Connection, componentOf } from '#mesh/connections.ts'
 import { identityOf, rootsOf } from '#mesh/credentials.ts'
 import { addressOf, type Layout } from '#mesh/layout.ts'
 import { memoryBundle } from '#tls/bundle.ts'
@@ -12,7 +12,6 @@ import type { BundleSource, HandshakeRecord, IdentitySource } from '#tls/types.t
 import type { Voice } from '#x509/types.ts'
 import type { Loaded } from './loaded.ts'
 import { podRow } from './pods.ts'
-import { componentOf } from './rereads.ts'
 
 export interface Lane {
   transport: Transport

@@ -2,7 +2,7 @@
  * Whose each file is, and when it is read again. With a trust file for every slot no file has two owners, so that what a component has
  * in memory can be kept as a copy of its files (`loaded.ts`). When it is read again is in `#mesh/reload.ts`.
  */
-import { type Connection, connections } from '#mesh/connections.ts'
+import { type Connection, componentOf, connections } from '#mesh/connections.ts'
 import { bundleFile, fileOf, inDir, isKubeconfig, type Layout, pairOf } from '#mesh/layout.ts'
 import { reloadTable } from '#mesh/reload.ts'
 import { trustSlotNames, trustSlots } from '#pki/trust-slots.ts'
@@ -49,16 +49,6 @@ const programs = ['kubectl', 'etcd-healthcheck', 'monitoring']
  */
 export const endsOnChange = ({ from, clientCertificate }: Connection): boolean =>
   programs.includes(from) || (clientCertificate !== undefined && rereads.get(clientCertificate.name) === 'watch')
-
-/** Names in the connection table that are part of another component. */
-const partOf: Readonly<Record<string, string>> = {
-  'etcd-gateway': 'etcd',
-  'etcd-peer': 'etcd',
-  webhook: 'extension-apiserver',
-}
-
-/** The component of the mesh behind an end of a row; a program's own name. */
-export const componentOf = (end: string): string => partOf[end] ?? end
 
 export interface Owned {
   /** A certificate, kubeconfig or trust slot of the plan. */

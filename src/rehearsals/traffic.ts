@@ -9,7 +9,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Clock, systemClock } from '#clock.ts'
 import { messageOf } from '#errors.ts'
-import { type Connection, connectionName } from '#mesh/connections.ts'
+import { type Connection, componentOf, connectionName } from '#mesh/connections.ts'
 import { newRecords } from '#mesh/records.ts'
 import { refusalOf } from '#tls/errors.ts'
 import type { HandshakeRecord } from '#tls/types.ts'
@@ -17,7 +17,7 @@ import type { Voice } from '#x509/types.ts'
 import { type Credentials, credentialsOf, type Lane, openLane } from './lane.ts'
 import type { Loaded } from './loaded.ts'
 import { podRow, trafficRows } from './pods.ts'
-import { componentOf, endsOnChange } from './rereads.ts'
+import { endsOnChange } from './rereads.ts'
 
 export interface Failure {
   /** The client's words, or the answer's status. */

@@ -188,6 +188,12 @@ t.test('a CA that signs for too many is found', async t => {
   ])
 })
 
+t.test('a CA that its own constraints shut out is found: older Go refuses whatever it signed', async t => {
+  const narrow = { 'etcd-ca': { nameConstraints: { permittedDnsNames: ['localhost', 'node-1'] } } }
+  t.strictSame(await grave(await pki(t, { authorities: narrow })), ['ca-outside-its-constraints pki/etcd/ca.crt'])
+  t.strictSame(await grave(await pki(t, {}, 'name-constrained')), [])
+})
+
 t.test('one CA for all is one finding, not three', async t => {
   t.strictSame(await grave(await pki(t, {}, 'one-ca')), ['one-ca-for-all pki/ca.crt'])
 })

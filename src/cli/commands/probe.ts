@@ -43,10 +43,10 @@ export function build(io?: Io): Command {
     )
   return onRun<ProbeOptions>(command, io, async ([from, to], { io, options, style, say }) => {
     const rows = rowsOf(from, to)
-    const { layout, voice, clockOffsetMs } = await meshOf(options)
+    const { layout, clockOffsetMs, ...voices } = await meshOf(options)
     const now = new Date(Date.now() + clockOffsetMs)
-    const predicted = predict(layout, { now, voice, rows })
-    const seen = options.predict ? predicted : await probe(layout, { rows, voice, clockOffsetMs })
+    const predicted = predict(layout, { now, ...voices, rows })
+    const seen = options.predict ? predicted : await probe(layout, { rows, ...voices, clockOffsetMs })
     await print(
       io,
       { kind: 'ConnectionList', document: { items: seen }, rows: seen, columns: connectionColumns(style, now) },
@@ -71,7 +71,12 @@ async function meshOf({ dir, hosts, predict }: ProbeOptions & { dir: string }) {
     return { layout: { ...layout, hosts: elsewhere }, voice: 'go1.24' as Voice, clockOffsetMs: 0 }
   }
   const state = requireRunning(dir)
-  return { layout: await layoutOf(dir, state), voice: state.voice as Voice, clockOffsetMs: state.clockOffsetMs }
+  return {
+    layout: await layoutOf(dir, state),
+    voice: state.voice as Voice,
+    voices: (state.voices ?? {}) as Record<string, Voice>,
+    clockOffsetMs: state.clockOffsetMs,
+  }
 }
 
 /** @throws TrustplaneError TP_NAME_UNKNOWN */

@@ -133,6 +133,14 @@ export const rules = [
     source: 'https://datatracker.ietf.org/doc/html/rfc5280#section-6.1',
     fix: 'renew the CA first, then this one',
   },
+  {
+    id: 'ca-outside-its-constraints',
+    severity: 'warning',
+    what: 'a CA’s own name is not permitted by its own name constraints',
+    why: 'kubeadm’s CAs have their CN as a DNS SAN, and Go before 1.20 (etcd 3.4) holds a CA’s own SANs against its constraints: it refuses whatever the CA signed.',
+    source: 'https://datatracker.ietf.org/doc/html/rfc5280#section-4.2.1.10',
+    fix: 'permit the CA’s own name (etcd-ca), or issue the CA without a subjectAltName',
+  },
   // dates
   {
     id: 'expired',

@@ -1,4 +1,5 @@
 /** Who signs what: CAs that sign for too many, and where their keys are. */
+import { checkNameConstraints } from '#x509/name-constraints.ts'
 import { type Check, type Entry, finding, isNamed, usages } from '../inventory.ts'
 import type { Finding } from '../types.ts'
 
@@ -55,4 +56,11 @@ const keys: Check = ({ files, entries }) => {
   })
 }
 
-export const authorityChecks: readonly Check[] = [splits, kubelets, keys]
+const constraints: Check = ({ entries }) =>
+  entries.flatMap(entry => {
+    if (!entry.isCa) return []
+    const failure = checkNameConstraints(entry.certificate, [entry.certificate], 'go1.19')
+    return failure ? [finding('ca-outside-its-constraints', entry, failure.message.replace(/^.*: /, ''))] : []
+  })
+
+export const authorityChecks: readonly Check[] = [splits, kubelets, keys, constraints]
