@@ -16,7 +16,6 @@ import { Member, stopInOrder } from './member.ts'
 import type { Mesh } from './mesh.ts'
 import { choosePorts, type PortsOption } from './ports.ts'
 import { forkComponent, forkProgram } from './process.ts'
-import { goVoiceOf } from './program-voice.ts'
 import { apiVersion, claimState, type MeshState, removeState, setAside, thisProcess } from './state.ts'
 
 export interface MeshOptions {
@@ -30,9 +29,9 @@ export interface MeshOptions {
   /** Default `random`. */
   ports?: PortsOption
   nodes?: number
-  /**
   /** Members of etcd, on 127.0.0.1, 127.0.0.2, …; default: as many as the plan has, which is 1. */
   etcdMembers?: number
+  /**
    * Nodes begin with nothing but a bootstrap token, and get their certificates by CSR. Serving certificates wait for `kubectl certificate
    * approve`, unless `approveServing`.
    */
@@ -85,8 +84,8 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const dir = options.dir === undefined ? await mkdtemp(join(tmpdir(), 'trustplane-')) : resolve(options.dir)
   const host = '127.0.0.1'
   const nodes = nodesOf(options.nodes ?? 1, host)
-  const joining = options.bootstrap === true ? { approveServing: false } : options.bootstrap
   const etcdMembers = options.etcdMembers === undefined ? membersIn(options.plan) : nodesOf(options.etcdMembers, host)
+  const joining = options.bootstrap === true ? { approveServing: false } : options.bootstrap
   const bootstrap = joining ? { ...joining, token: newBootstrapToken() } : undefined
   const state: MeshState = {
     apiVersion,
@@ -104,8 +103,6 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     ports: {} as MeshState['ports'],
     components: [],
   }
-  const voices: Record<string, Voice> = options.etcdBinary ? { etcd: goVoiceOf(options.etcdBinary) } : {}
-  if (options.etcdBinary) state.voices = voices
   const stale = claimState(dir, state)
   const members: Member[] = []
   let chosen: Awaited<ReturnType<typeof choosePorts>> | undefined
@@ -129,10 +126,10 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       }
       return new Member({ ...place, logFile, launch: run, restart: options.restart ?? false })
     }
+    members.push(...membersOf(nodes, etcdMembers).map(launch))
     // loaded only now: the processes are on their way meanwhile
     const loading = import('./prepare.ts')
     chosen = await choosePorts(options.ports ?? 'random', host)
-    members.push(...membersOf(nodes, etcdMembers).map(launch))
     state.ports = chosen.ports
     const { prepare } = await loading
     const layout = await prepare({
@@ -142,25 +139,25 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       nodes,
       plan: options.plan ?? 'kubeadm',
       changes,
+      etcdMembers,
       asIs: options.asIs ?? false,
       temporary,
       clock: options.clock ?? offsetClock(options.issuedOffsetMs ?? clockOffsetMs),
-      etcdMembers,
       ...(bootstrap ? { bootstrap } : {}),
       flags,
     })
-    const start = (member: Member) => member.start(argvOf(layout, member))
-    await options.onPrepared?.(layout)
-    options.signal?.throwIfAborted()
     // a plan that was only now read may have more of them
     const others = membersOf(nodes, layout.plan.cluster.etcdMembers).filter(
       ({ id }) => !members.some(member => member.id === id),
     )
     members.splice(1, 0, ...others.map(launch))
+    const start = (member: Member) => member.start(argvOf(layout, member))
+    await options.onPrepared?.(layout)
+    options.signal?.throwIfAborted()
     // etcd needs nobody; the rest of our own code is loaded while it starts
     for (const member of members) if (member.component === 'etcd') start(member)
     const [{ Mesh }, { begin }] = await Promise.all([import('./mesh.ts'), import('./begin.ts')])
-    const mesh = new Mesh({ layout, members, state, voice, voices, clockOffsets, release: chosen.release, temporary })
+    const mesh = new Mesh({ layout, members, state, voice, clockOffsets, release: chosen.release, temporary })
     await begin(mesh, { start, settleMs, signal: options.signal, onProgress: options.onProgress })
     return mesh
   } catch (error) {
@@ -172,12 +169,12 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   }
 }
 
-/** Our own settings, by environment, so that the command line stays one that the original accepts. */
-const environment = (dir: string, clockOffsetMs: number, voice: Voice): Record<string, string> => ({
-  TRUSTPLANE_STATE_DIR: dir,
 /** Of a plan that is read already; else it is known a little later. */
 const membersIn = (plan: string | Plan | undefined) => (typeof plan === 'object' ? plan.cluster.etcdMembers : undefined)
 
+/** Our own settings, by environment, so that the command line stays one that the original accepts. */
+const environment = (dir: string, clockOffsetMs: number, voice: Voice): Record<string, string> => ({
+  TRUSTPLANE_STATE_DIR: dir,
   TRUSTPLANE_CLOCK_OFFSET: `${clockOffsetMs}ms`,
   TRUSTPLANE_VOICE: voice,
 })
