@@ -47,7 +47,7 @@ export class Backoff {
   }
 }
 
-/** Sleeps without keeping the process alive; resolves early when `signal` aborts. */
+/** Sleeps; resolves early, without an error, when `signal` aborts. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { ref: true, ...(signal ? { signal } : {}) }).catch(() => {})
 }

@@ -41,6 +41,7 @@ export type Client = ReturnType<typeof createClientOver>
 export function createClientOver(options: ClientOverOptions) {
   const transport = createTransport(options)
   const host = new URL(options.server).host
+  const closing = new AbortController()
 
   async function raw(request: RawRequest): Promise<RawAnswer> {
     const { method = 'GET', path, body, signal, streaming } = request
@@ -71,8 +72,9 @@ export function createClientOver(options: ClientOverOptions) {
         const after = answer.headers['retry-after']
         if (typeof after !== 'string' || !(answer.status === 429 || answer.status >= 500) || tries >= 10) return answer
         await answer.stream.dump()
-        await pause(Number(after) * 1000 || 1000, signal)
-        if (signal?.aborted) throw signal.reason
+        const given = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal
+        await pause(Number(after) * 1000 || 1000, given)
+        given.throwIfAborted()
       }
     } finally {
       options.onRequest?.({ method, host, code, seconds: (performance.now() - started) / 1000 })
@@ -119,6 +121,9 @@ export function createClientOver(options: ClientOverOptions) {
 
   const client = {
     server: options.server,
+
+    /** Aborted when the client is being closed: nothing need be tried again over it. */
+    closed: closing.signal,
 
     /** Any request, any answer: nothing is thrown for a status. */
     raw,
@@ -277,6 +282,7 @@ export function createClientOver(options: ClientOverOptions) {
     },
 
     async close(): Promise<void> {
+      closing.abort()
       await transport.close()
       await options.onClose?.()
     },

@@ -32,7 +32,7 @@ class Lately<T> {
 }
 
 // options.DefaultAuthWebhookRetryBackoff: 500 ms, times 1.5, five tries.
-async function retried<T>(ask: () => Promise<T>): Promise<T> {
+async function retried<T>({ closed }: Client, ask: () => Promise<T>): Promise<T> {
   for (let tries = 1, wait = 500; ; tries++, wait *= 1.5) {
     try {
       return await ask()
@@ -40,7 +40,9 @@ async function retried<T>(ask: () => Promise<T>): Promise<T> {
       // An answer is an answer; only silence and the server's own trouble are tried again.
       const final = error instanceof StatusError && error.code !== 429 && error.code < 500
       if (final || tries >= 5) throw error
-      await pause(wait * (1 + Math.random() * 0.2))
+      // whoever asks through a client that is closed has ended: nobody waits for the answer
+      await pause(wait * (1 + Math.random() * 0.2), closed)
+      if (closed.aborted) throw error
     }
   }
 }
@@ -61,7 +63,7 @@ export function tokenReviews({ client, audiences, cacheMs = 10_000 }: TokenRevie
     if (known) return known
     let result: TokenResult
     try {
-      const review = await retried(() =>
+      const review = await retried(client, () =>
         client.create(resources.tokenreviews, {
           metadata: {},
           spec: { token, ...(audiences ? { audiences: [...audiences] } : {}) },
@@ -102,7 +104,7 @@ export function subjectAccessReviews(options: SubjectAccessReviewOptions): Autho
 
   async function ask(a: Attributes): Promise<AuthorizationResult> {
     const { username, groups, uid, extra } = a.user
-    const review = await retried(() =>
+    const review = await retried(client, () =>
       client.create(resources.subjectaccessreviews, {
         metadata: {},
         spec: {

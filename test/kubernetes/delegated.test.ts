@@ -113,3 +113,23 @@ t.test('a review that is itself refused is an error, and is not kept', async t =
   state.broken = false
   t.match(await authorize(metrics(eve)), { decision: 'allow' })
 })
+
+t.test('a review that got no answer is not tried again once its client is closed', async t => {
+  const unanswered = { asked: 0, bell: Promise.withResolvers<void>() }
+  const { url } = await startServer(t, ca, {
+    routes({ app }) {
+      app.post('/apis/authorization.k8s.io/v1/subjectaccessreviews', (_request, reply) => {
+        unanswered.asked++
+        unanswered.bell.resolve()
+        return reply.code(500).send(Buffer.from('{"kind":"Status","message":"later","code":500}'))
+      })
+    },
+  })
+  const { client } = clientOf(t, ca, url, scheduler)
+  const authorize = subjectAccessReviews({ client })
+  const answer = authorize(metrics(eve))
+  await unanswered.bell.promise
+  await client.close()
+  t.match(await answer, { decision: 'no-opinion' })
+  t.equal(unanswered.asked, 1)
+})

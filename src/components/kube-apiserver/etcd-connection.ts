@@ -1,7 +1,7 @@
 /** From --etcd-* to connections: mutual TLS, and the wait for etcd at start. */
-import { setTimeout as pause } from 'node:timers/promises'
 import { Agent } from 'undici'
 import { messageOf, TrustplaneError } from '#errors.ts'
+import { pause } from '#kubernetes/backoff.ts'
 import { fileBundle } from '#tls/bundle.ts'
 import { createDialer } from '#tls/dial.ts'
 import { fileIdentity } from '#tls/identity.ts'
@@ -68,7 +68,7 @@ export async function awaitEtcd(etcd: Etcd, { log }: ComponentContext, signal?: 
       )
       if (performance.now() + waitMs > until || signal?.aborted)
         throw new Error('error creating storage factory: context deadline exceeded', { cause: error })
-      await pause(waitMs)
+      await pause(waitMs, signal)
     }
   }
 }
