@@ -12,11 +12,16 @@ import { type ComponentState, requireRunning } from './state.ts'
 interface Request {
   type: 'restart'
   component: string
+  /** Left out: the command line that it has. */
+  argv?: readonly string[]
 }
 
 type Answer = { state: ComponentState } | { code: ErrorCode; message: string; fix?: string }
 
 const folderOf = (dir: string) => join(resolve(dir), 'control')
+/** True for a mesh whose launcher answers: `trustplane up`, once it has shown its table. */
+export const takesRequests = (dir: string): boolean => existsSync(folderOf(dir))
+
 const isRequest = (name: string) => name.endsWith('.request.json')
 
 /** Answers requests for this mesh until it is closed. */
@@ -47,8 +52,8 @@ export function serveControl(mesh: Mesh): { close(): void } {
 async function answer(mesh: Mesh, file: string): Promise<void> {
   let said: Answer
   try {
-    const { component } = JSON.parse(readFileSync(file, 'utf8')) as Request
-    said = { state: await restart(mesh, component) }
+    const { component, argv } = JSON.parse(readFileSync(file, 'utf8')) as Request
+    said = { state: await restart(mesh, component, argv) }
   } catch (error) {
     const { code = 'TP_INTERNAL', fix } = error as Partial<TrustplaneError>
     said = { code, message: messageOf(error), ...(fix ? { fix } : {}) }
@@ -58,10 +63,10 @@ async function answer(mesh: Mesh, file: string): Promise<void> {
 }
 
 /** With the command line of its static pod's manifest, where there is one: a person may have changed it. */
-async function restart(mesh: Mesh, id: string): Promise<ComponentState> {
+async function restart(mesh: Mesh, id: string, argv?: readonly string[]): Promise<ComponentState> {
   const member = mesh.member(id)
   const manifest = join(mesh.dir, manifestsFolder, `${id}.yaml`)
-  await member.restart(existsSync(manifest) ? argvIn(manifest, member.component) : member.argv)
+  await member.restart(argv ?? (existsSync(manifest) ? argvIn(manifest, member.component) : member.argv))
   await member.settled(10_000)
   return member.toState()
 }
@@ -76,11 +81,23 @@ function argvIn(manifest: string, component: string): string[] {
   })
 }
 
+interface RestartOptions {
+  /** Another command line than it has. */
+  argv?: readonly string[]
+  timeoutMs?: number
+}
+
+let asked = 0
+
 /**
  * Asks the mesh of `dir` to restart a component, and waits until it serves again or has died.
  * @throws TrustplaneError TP_NOT_RUNNING, TP_NAME_UNKNOWN, TP_TIMEOUT
  */
-export async function askToRestart(dir: string, component: string, timeoutMs = 30_000): Promise<ComponentState> {
+export async function askToRestart(
+  dir: string,
+  component: string,
+  { argv, timeoutMs = 30_000 }: RestartOptions = {},
+): Promise<ComponentState> {
   const known = requireRunning(dir).components.map(({ id }) => id)
   if (!known.includes(component)) {
     const near = nearest(component, known)
@@ -89,13 +106,13 @@ export async function askToRestart(dir: string, component: string, timeoutMs = 3
     })
   }
   const folder = folderOf(dir)
-  if (!existsSync(folder)) {
+  if (!takesRequests(dir)) {
     throw new TrustplaneError('TP_NOT_RUNNING', `the mesh in ${dir} takes no requests`, {
       fix: 'it was started by a program and not by `trustplane up`: that program restarts its components',
     })
   }
-  const name = `${process.pid}-${Date.now()}`
-  const request: Request = { type: 'restart', component }
+  const name = `${process.pid}-${Date.now()}-${asked++}`
+  const request: Request = { type: 'restart', component, ...(argv ? { argv } : {}) }
   put(join(folder, `${name}.request.json`), request)
   const said = await arrival(join(folder, `${name}.answer.json`), timeoutMs)
   if ('state' in said) return said.state
@@ -110,7 +127,13 @@ async function arrival(file: string, timeoutMs: number): Promise<Answer> {
       watcher.close()
       then()
     }
-    const look = () => existsSync(file) && end(arrived)
+    const look = () => {
+      if (existsSync(file)) end(arrived)
+      else if (!existsSync(resolve(file, '..'))) {
+        const fix = 'start it with `trustplane up`'
+        end(() => fail(new TrustplaneError('TP_NOT_RUNNING', 'the mesh was stopped meanwhile', { fix })))
+      }
+    }
     timeout.addEventListener('abort', () =>
       end(() =>
         fail(

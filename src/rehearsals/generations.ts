@@ -1,10 +1,11 @@
 /** Old or new: whose certificate it is that somebody shows, and whose a row depends on. */
 import { join } from 'node:path'
-import { type Connection, connections } from '#mesh/connections.ts'
+import type { Connection } from '#mesh/connections.ts'
 import { blocks, sameBlock } from './bundles.ts'
 import { isSignedBy, leafPem, pairOfName, trusted, trustedIn, type Workshop } from './files.ts'
 import type { Loaded } from './loaded.ts'
 import { podRow } from './pods.ts'
+import { trafficRowsOf } from './rows.ts'
 import { newPath, oldPath, readIfThere } from './store.ts'
 import type { Generation } from './types.ts'
 
@@ -43,7 +44,7 @@ export function rowGenerations(
   const { dir } = loaded.layout
   const shown = new Map<string, Generation>()
   const believed = new Map<string, Generation>()
-  for (const { clientCertificate, serverCertificate, clientTrust, serverTrust } of connections) {
+  for (const { clientCertificate, serverCertificate, clientTrust, serverTrust } of trafficRowsOf(loaded.layout)) {
     for (const one of [clientCertificate, serverCertificate]) {
       if (one && !shown.has(one.name)) shown.set(one.name, generationOf(workshop, one.name, dir))
     }

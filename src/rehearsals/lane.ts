@@ -2,7 +2,7 @@
 import type { Clock } from '#clock.ts'
 import { createTransport, type Transport } from '#kubernetes/transport.ts'
 import { silentLog } from '#log.ts'
-import { type Connection, componentOf } from '#mesh/connections.ts'
+import { componentOf } from '#mesh/connections.ts'
 import { identityOf, rootsOf } from '#mesh/credentials.ts'
 import { addressOf, type Layout } from '#mesh/layout.ts'
 import { memoryBundle } from '#tls/bundle.ts'
@@ -12,6 +12,7 @@ import type { BundleSource, HandshakeRecord, IdentitySource } from '#tls/types.t
 import type { Voice } from '#x509/types.ts'
 import type { Loaded } from './loaded.ts'
 import { podRow } from './pods.ts'
+import { layoutFor, type TrafficRow } from './rows.ts'
 
 export interface Lane {
   transport: Transport
@@ -33,8 +34,9 @@ export interface Credentials {
  * What the component has in memory whenever it dials: a connection that is kept alive outlives a change, the next handshake does not.
  * `current` throws in the original's words for files that it would not start with.
  */
-export function credentialsOf(loaded: Loaded, row: Connection): Credentials {
-  const node = loaded.layout.nodes[0]!.name
+export function credentialsOf(loaded: Loaded, row: TrafficRow): Credentials {
+  const layout = layoutFor(loaded.layout, row)
+  const node = layout.nodes[0]!.name
   const always = <T>(load: () => { current(): T; close(): void }) => {
     let version = -1
     let value: T
@@ -58,17 +60,17 @@ export function credentialsOf(loaded: Loaded, row: Connection): Credentials {
   }
   const { clientCertificate, clientTrust } = row
   const options = { node, etcd: row.to.startsWith('etcd') }
-  const isChecked = clientTrust && rootsOf(loaded.layout, clientTrust, options)
+  const isChecked = clientTrust && rootsOf(layout, clientTrust, options)
   isChecked?.close()
   return {
-    identity: clientCertificate && always(() => identityOf(loaded.layout, clientCertificate, node)),
-    roots: isChecked && always(() => rootsOf(loaded.layout, clientTrust, options)!),
+    identity: clientCertificate && always(() => identityOf(layout, clientCertificate, node)),
+    roots: isChecked && always(() => rootsOf(layout, clientTrust, options)!),
   }
 }
 
 export interface LaneOptions {
   layout: Layout
-  row: Connection
+  row: TrafficRow
   credentials: Credentials
   clock: Clock
   voice: Voice
@@ -90,7 +92,7 @@ export function openLane({ layout, row, credentials, clock, voice }: LaneOptions
     insecureSkipVerify: roots === undefined,
     ...(row.serverName === undefined ? {} : { servername: row.serverName }),
   })
-  const { host, port } = addressOf(layout, row.port)
+  const { host, port } = addressOf(layoutFor(layout, row), row.port)
   const transport = createTransport({ dialer, server: `https://${host}:${port}`, connections: 1 })
   let users = 0
   let isRetired = false

@@ -9,13 +9,13 @@ import { argvOf } from '#mesh/argv.ts'
 import { bootstrap } from '#mesh/bootstrap-client.ts'
 import { identityOf, rootsOf } from '#mesh/credentials.ts'
 import { addressOf, bundleFile, pairOf } from '#mesh/layout.ts'
-import type { Mesh } from '#mesh/mesh.ts'
 import { writeTogether } from '#pki/atomic-write.ts'
 import { withLock } from '#pki/lock.ts'
 import { type TrustSlot, trustSlotNames } from '#pki/trust-slots.ts'
 import type { PkiFiles } from '#pki/types.ts'
 import { sameBlock } from './bundles.ts'
 import type { Loaded } from './loaded.ts'
+import type { PlayedMesh } from './played-mesh.ts'
 import { newToken, publicHalf, startPod } from './pods.ts'
 import { rereadOf } from './rereads.ts'
 import { readIfThere } from './store.ts'
@@ -27,11 +27,11 @@ const rereadMs = 65_000
 const settleMs = 15_000
 
 export interface Stage {
-  mesh: Mesh
+  mesh: PlayedMesh
   loaded: Loaded
   traffic: Traffic
-  /** Files that were written and that a component watches: name → how long its log was then. */
-  unread: Map<string, number>
+  /** Files that were written and that components watch: name → who has not read it, with how long its log was then. */
+  unread: Map<string, Map<string, number>>
   signal?: AbortSignal
 }
 
@@ -66,66 +66,88 @@ export async function performLive(stage: Stage, { name, targets }: Action): Prom
   }
 }
 
+/** Who reads it again, and when: of nodes after the first, that node's kubelet; of a bundle, everybody who has it. */
+function readersOf({ layout, members }: PlayedMesh, name: string) {
+  const node = layout.plan.certificates.find(row => row.name === name)?.node
+  const found = rereadOf(node === undefined ? name : name.slice(0, -node.length - 1))
+  const all = members.filter(({ component }) => component === found?.component)
+  const isBundle = (trustSlotNames as readonly string[]).includes(name)
+  const its = isBundle ? all : all.filter(member => member.node.name === (node ?? layout.nodes[0]!.name))
+  return { reread: found?.reread, ids: its.map(({ id }) => id) }
+}
+
 /** All of them or none; a component that watches one of them has not read it yet. */
 export async function writeFiles(stage: Stage, files: PkiFiles): Promise<void> {
   if (files.size === 0) return
   const { mesh, loaded, unread } = stage
-  for (const name of watchedIn(mesh, files)) unread.set(name, logSize(mesh, rereadOf(name)!.component))
+  for (const name of watchedIn(mesh, files)) {
+    unread.set(name, new Map(readersOf(mesh, name).ids.map(id => [id, logSize(mesh, id)])))
+  }
   await withLock(mesh.dir, () => writeTogether(mesh.dir, files))
   loaded.reread()
 }
 
-function watchedIn({ layout }: Mesh, files: PkiFiles): string[] {
-  const names = [...trustSlotNames, ...layout.plan.certificates.map(row => row.name)]
-  return names.filter(name => rereadOf(name)?.reread === 'watch' && [...files.keys()].includes(pathOf(layout, name)))
+function watchedIn(mesh: PlayedMesh, files: PkiFiles): string[] {
+  const names = [...trustSlotNames, ...mesh.layout.plan.certificates.map(row => row.name)]
+  return names.filter(
+    name => readersOf(mesh, name).reread === 'watch' && [...files.keys()].includes(pathOf(mesh.layout, name)),
+  )
 }
 
 /** Relative to the state directory; '' when the plan has no such thing. */
-function pathOf(layout: Mesh['layout'], name: string): string {
+function pathOf(layout: PlayedMesh['layout'], name: string): string {
   const file = (trustSlotNames as readonly string[]).includes(name)
     ? bundleFile(layout, name as TrustSlot)
     : pairOf(layout, name).certificate
   return file?.slice(layout.dir.length + 1) ?? ''
 }
 
-async function restart({ mesh, loaded, traffic, unread, signal }: Stage, component: string): Promise<void> {
-  const members = mesh.members.filter(member => member.component === component)
-  await Promise.all(
-    members.map(async member => {
-      await member.restart(argvOf(mesh.layout, member))
-      await member.settled(settleMs, signal)
-      if (member.state !== 'dead') return
-      throw new TrustplaneError('TP_COMPONENT_DIED', `${member.id} did not come back: ${member.words ?? 'no words'}`, {
-        fix: 'mend the file that it names',
-      })
-    }),
-  )
-  for (const name of unread.keys()) if (rereadOf(name)?.component === component) unread.delete(name)
-  loaded.started(component)
-  await traffic.restarted(component)
+/** Members of etcd one after the other, so that there is a quorum; what is on every node, on all of them at once. */
+async function restart(stage: Stage, component: string): Promise<void> {
+  const ids = stage.mesh.members.filter(member => member.component === component).map(({ id }) => id)
+  if (component === 'etcd') for (const id of ids) await restartMember(stage, id)
+  else await Promise.all(ids.map(id => restartMember(stage, id)))
 }
 
-/** The log says so: `Loaded a new CA Bundle and Verifier`, `Loaded a new cert/key pair`, with the file's name. */
+/** @throws TrustplaneError TP_COMPONENT_DIED */
+export async function restartMember({ mesh, loaded, traffic, unread, signal }: Stage, id: string): Promise<void> {
+  const member = mesh.members.find(one => one.id === id)!
+  await member.restart(argvOf(mesh.layout, member))
+  await member.settled(settleMs, signal)
+  if (member.state === 'dead') {
+    throw new TrustplaneError('TP_COMPONENT_DIED', `${id} did not come back: ${member.words ?? 'no words'}`, {
+      fix: 'mend the file that it names',
+    })
+  }
+  for (const readers of unread.values()) readers.delete(id)
+  loaded.started(id)
+  await traffic.restarted(id)
+}
+
+/** The logs say so: `Loaded a new CA Bundle and Verifier`, `Loaded a new cert/key pair`, with the file's name. */
 async function awaitReread({ mesh, unread, signal }: Stage, name: string): Promise<void> {
-  const from = unread.get(name)
-  if (from === undefined) return
-  const { component } = rereadOf(name)!
+  const readers = unread.get(name)
+  if (readers === undefined) return
   const path = pathOf(mesh.layout, name)
   const deadline = performance.now() + rereadMs
-  for (;;) {
-    const text = logFrom(mesh, component, from)
-    const lines = text.split('\n').filter(line => line.includes(path))
-    if (lines.some(line => /Loaded a new/.test(line))) break
+  const isBehind = ([id, from]: [string, number]) => {
+    const lines = logFrom(mesh, id, from)
+      .split('\n')
+      .filter(line => line.includes(path))
+    if (lines.some(line => /Loaded a new/.test(line))) return false
     const bad = lines.find(line => /key failed with/.test(line))
-    if (bad) {
-      throw new TrustplaneError('TP_REHEARSAL_STOPPED', `${component} does not take ${path}: ${bad.trim()}`, {
-        fix: 'it goes on with the old one; put a whole file there',
-      })
-    }
+    if (!bad) return true
+    throw new TrustplaneError('TP_REHEARSAL_STOPPED', `${id} does not take ${path}: ${bad.trim()}`, {
+      fix: 'it goes on with the old one; put a whole file there',
+    })
+  }
+  for (;;) {
+    const behind = [...readers].find(isBehind)
+    if (!behind) break
     signal?.throwIfAborted()
     if (performance.now() > deadline) {
-      throw new TrustplaneError('TP_TIMEOUT', `${component} has not read ${path} again within ${rereadMs / 1000} s`, {
-        fix: `look at its log, or restart it`,
+      throw new TrustplaneError('TP_TIMEOUT', `${behind[0]} has not read ${path} again within ${rereadMs / 1000} s`, {
+        fix: `look at ${logOf(mesh, behind[0])}, or restart it`,
       })
     }
     await pause(25)
@@ -133,12 +155,11 @@ async function awaitReread({ mesh, unread, signal }: Stage, name: string): Promi
   unread.delete(name)
 }
 
-const logOf = (mesh: Mesh, component: string) => `${mesh.dir}/logs/${component}.log`
-const logSize = (mesh: Mesh, component: string) =>
-  statSync(logOf(mesh, component), { throwIfNoEntry: false })?.size ?? 0
+const logOf = (mesh: PlayedMesh, id: string) => `${mesh.dir}/logs/${id}.log`
+const logSize = (mesh: PlayedMesh, id: string) => statSync(logOf(mesh, id), { throwIfNoEntry: false })?.size ?? 0
 
-function logFrom(mesh: Mesh, component: string, from: number): string {
-  const fd = openSync(logOf(mesh, component), 'r')
+function logFrom(mesh: PlayedMesh, id: string, from: number): string {
+  const fd = openSync(logOf(mesh, id), 'r')
   try {
     const buffer = Buffer.alloc(Math.max(0, fstatSync(fd).size - from))
     return buffer.toString('utf8', 0, readSync(fd, buffer, 0, buffer.length, from))
@@ -197,7 +218,7 @@ async function renewTokens({ mesh, loaded }: Stage): Promise<void> {
 const tokenKeyOf = (loaded: Loaded): string => publicHalf(loaded.text('pki/sa.key'))
 
 /** Runs `action` as kubernetes-admin, with what the files say now. */
-export async function withAdmin<T>(mesh: Mesh, action: (client: Client) => Promise<T>): Promise<T> {
+export async function withAdmin<T>(mesh: PlayedMesh, action: (client: Client) => Promise<T>): Promise<T> {
   const decided = { name: 'admin.conf', flag: 'kubectl --kubeconfig' }
   const identity = identityOf(mesh.layout, decided)
   const roots = rootsOf(mesh.layout, decided)!

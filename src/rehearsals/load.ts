@@ -99,6 +99,7 @@ export async function parseRehearsal(text: string, file: string): Promise<Rehear
     sources: [document.source ?? []].flat(),
     plan,
     target,
+    ...(document.becomes ? { becomes: document.becomes } : {}),
     without: document.given?.without ?? [],
     replaces,
     steps: document.steps.map(

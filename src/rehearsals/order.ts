@@ -49,6 +49,13 @@ export function stepsBehind(workshop: Workshop, steps: readonly Step[]): number 
   return behind
 }
 
+/** For people: how many steps are behind, and which is next. */
+export function howFar(workshop: Workshop, steps: readonly Step[]): { done: number; next?: string } {
+  const done = stepsBehind(workshop, steps)
+  const next = steps.slice(done).find(changesFiles)
+  return { done, ...(next ? { next: steps[done]!.name } : {}) }
+}
+
 /** One whose files cannot be read is still to be done: doing it says what is wrong with them. */
 function isKnownDone(workshop: Workshop, step: Step): boolean {
   try {

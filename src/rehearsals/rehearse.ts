@@ -3,21 +3,23 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { offsetClock } from '#clock.ts'
 import { messageOf, TrustplaneError } from '#errors.ts'
-import type { Member } from '#mesh/member.ts'
-import type { Mesh } from '#mesh/mesh.ts'
-import { writeTogether } from '#pki/atomic-write.ts'
+import { recover, writeTogether } from '#pki/atomic-write.ts'
+import { withLock } from '#pki/lock.ts'
+import { findAction } from './actions.ts'
 import { filesOf, filesToUndo, type Workshop } from './files.ts'
+import { fitted } from './fit.ts'
 import { rowGenerations } from './generations.ts'
-import { performLive, type Stage, startPods, withAdmin, writeFiles } from './live.ts'
+import { performLive, restartMember, type Stage, startPods, withAdmin, writeFiles } from './live.ts'
 import { Loaded } from './loaded.ts'
-import { type OrderOptions, stepsBack, stepsBehind, stepsInOrder } from './order.ts'
+import { howFar, type OrderOptions, stepsBack, stepsBehind, stepsInOrder } from './order.ts'
+import type { PlayedMember, PlayedMesh } from './played-mesh.ts'
 import { type RehearsalResult, resultOf } from './result.ts'
-import { copiesOf, storeOf, wasBegun } from './store.ts'
+import { copiesOf, removeUnfinished, storeOf, wasBegun } from './store.ts'
 import { type RowTraffic, Traffic } from './traffic.ts'
 import type { Action, Rehearsal, RowState, Step, StepResult } from './types.ts'
 
 export interface RehearseOptions extends OrderOptions {
-  mesh: Mesh
+  mesh: PlayedMesh
   rehearsal: Rehearsal
   /** Requests a second, over all connections; default 200. 0: only those after each step. */
   rate?: number
@@ -37,42 +39,114 @@ export interface RehearseOptions extends OrderOptions {
  * @throws TrustplaneError TP_NAME_UNKNOWN, TP_REHEARSAL_STOPPED (nothing was done)
  */
 export async function rehearse(options: RehearseOptions): Promise<RehearsalResult> {
-  const { mesh, rehearsal, rate = 200, timeLimitMs = 10_000, signal, onProgress = () => {} } = options
+  const { mesh, rate = 200, timeLimitMs = 10_000, signal } = options
+  const rehearsal = await fitted(options.rehearsal, mesh.layout.plan, mesh.dir)
   const workshop: Workshop = { dir: mesh.dir, rehearsal, clock: offsetClock(mesh.state.clockOffsetMs) }
   const steps = stepsInOrder(rehearsal, options)
-  const isBegun = wasBegun(mesh.dir, rehearsal)
-  if (isBegun && !options.resume && !options.rollback) {
-    throw new TrustplaneError('TP_REHEARSAL_STOPPED', `${rehearsal.name} was begun in ${mesh.dir} before`, {
-      fix: `go on with --resume, take it back with --rollback, or begin again once ${storeOf(rehearsal)}/ is removed`,
-    })
-  }
-  if (!isBegun && options.rollback) {
-    throw new TrustplaneError('TP_REHEARSAL_STOPPED', `${rehearsal.name} was not begun in ${mesh.dir}`, {
-      fix: 'there is nothing to take back',
-    })
-  }
-  await writeTogether(mesh.dir, copiesOf(mesh.dir, rehearsal))
+  await finishWhatWasKilled(workshop)
+  const isBegun = mayBegin(workshop, steps, options)
+  await withLock(mesh.dir, () => writeTogether(mesh.dir, copiesOf(mesh.dir, rehearsal)))
   if (!isBegun) await takeAway(mesh, rehearsal.without)
   mkdirSync(join(mesh.dir, storeOf(rehearsal)), { recursive: true, mode: 0o700 })
   const loaded = new Loaded(mesh.layout, join(mesh.dir, storeOf(rehearsal), 'loaded'))
   const traffic = new Traffic({ loaded, dir: mesh.dir, rate, timeLimitMs, voice: mesh.voice, clock: workshop.clock })
   const stage: Stage = { mesh, loaded, traffic, unread: new Map(), ...(signal ? { signal } : {}) }
-  const results: StepResult[] = []
-  let died: string[] = []
-  // the kubelet starts a static pod again that has ended, and then it reads its files, too
-  const watch = (member: Member) => {
-    if (member.state === 'dead') died.push(`${member.id} ${member.words ?? 'ended'}`)
-    if (member.state === 'running' && member.restarts > 0) loaded.started(member.component)
+  const played = new Performance(stage, workshop, options)
+  try {
+    await startPods(stage)
+    traffic.start()
+    const { preparation } = mesh
+    if (preparation) {
+      const { outcome } = await played.run(
+        { step: 'prepare', does: preparation.does, direction: 'forward' },
+        async () => {
+          for (const id of preparation.restarts) {
+            signal?.throwIfAborted()
+            await restartMember(stage, id)
+          }
+          return 'done'
+        },
+      )
+      if (outcome === 'stopped') return resultOf(rehearsal, played.results)
+    }
+    const does = isBegun ? 'What earlier runs left here.' : 'Nothing has been done: what there is.'
+    await played.run({ step: 'before', does, direction: 'forward' }, async () => 'done')
+    const plan = options.rollback ? wayBack(stage, workshop, steps) : wayForward(stage, workshop, steps)
+    for (const [named, work] of plan) {
+      const { outcome } = await played.run(named, work)
+      if (outcome === 'stopped') break
+    }
+  } finally {
+    played.close()
+    await traffic.stop()
+    loaded.close()
   }
-  mesh.on('component', watch)
-  const run = async (
-    named: Pick<StepResult, 'step' | 'does' | 'direction'>,
-    work: () => Promise<StepResult['outcome']>,
-  ): Promise<StepResult> => {
+  return resultOf(rehearsal, played.results)
+}
+
+/** Files that a run was killed in before all of them were in their places: they are put there. What it had not finished writing goes. */
+async function finishWhatWasKilled({ dir, rehearsal }: Workshop): Promise<void> {
+  await withLock(dir, async () => {
+    await recover(dir)
+    removeUnfinished(dir, rehearsal)
+  })
+}
+
+/** Has one been begun? @throws TrustplaneError TP_REHEARSAL_STOPPED when that is not what was asked for */
+function mayBegin(workshop: Workshop, steps: readonly Step[], { resume, rollback }: RehearseOptions): boolean {
+  const { dir, rehearsal } = workshop
+  const isBegun = wasBegun(dir, rehearsal)
+  if (isBegun && !resume && !rollback) {
+    const { done, next } = howFar(workshop, steps)
+    const far = next
+      ? `${done} of its ${steps.length} steps are behind it, by the certificates; the next is ${next}`
+      : 'by the certificates it was brought to its end'
+    throw new TrustplaneError('TP_REHEARSAL_STOPPED', `${rehearsal.name} was begun in ${dir} before: ${far}`, {
+      fix: `go on with --resume, take it back with --rollback, or begin again once ${storeOf(rehearsal)}/ is removed`,
+    })
+  }
+  if (isBegun || !rollback) return isBegun
+  throw new TrustplaneError('TP_REHEARSAL_STOPPED', `${rehearsal.name} was not begun in ${dir}`, {
+    fix: 'there is nothing to take back',
+  })
+}
+
+type Named = Pick<StepResult, 'step' | 'does' | 'direction'>
+type Work = () => Promise<StepResult['outcome']>
+
+/** Step after step, with what became of the connections, and of the components. */
+class Performance {
+  readonly results: StepResult[] = []
+  readonly #stage: Stage
+  readonly #workshop: Workshop
+  readonly #options: RehearseOptions
+  readonly #watch: (member: PlayedMember) => void
+  #died: string[] = []
+
+  constructor(stage: Stage, workshop: Workshop, options: RehearseOptions) {
+    this.#stage = stage
+    this.#workshop = workshop
+    this.#options = options
+    this.#watch = member => {
+      if (member.state === 'dead') this.#died.push(`${member.id} ${member.words ?? 'ended'}`)
+      // the kubelet starts a static pod again that has ended, and then it reads its files, too
+      if (member.state !== 'running' || member.restarts === 0) return
+      stage.loaded.started(member.id)
+      for (const readers of stage.unread.values()) readers.delete(member.id)
+    }
+    stage.mesh.on('component', this.#watch)
+  }
+
+  close(): void {
+    this.#stage.mesh.off('component', this.#watch)
+  }
+
+  async run(named: Named, work: Work): Promise<StepResult> {
+    const { mesh, traffic, loaded, signal } = this.#stage
     const began = performance.now()
     traffic.reset()
-    died = []
-    onProgress(`${named.step}: ${named.does}`)
+    this.#died = []
+    this.#options.onProgress?.(`${named.step}: ${named.does}`)
     let outcome: StepResult['outcome']
     let trouble: Pick<StepResult, 'error' | 'fix'> = {}
     try {
@@ -80,37 +154,36 @@ export async function rehearse(options: RehearseOptions): Promise<RehearsalResul
       outcome = await work()
     } catch (error) {
       outcome = 'stopped'
-      trouble = troubleOf(error, options)
+      trouble = troubleOf(error, this.#options)
     }
-    const rows = (await traffic.take()).map(rowStates(workshop, loaded))
+    const rows = (await traffic.take()).map(rowStates(this.#workshop, loaded))
+    const gone = outcome === 'stopped' ? undefined : mesh.gone?.()
+    if (gone) {
+      outcome = 'stopped'
+      trouble = { error: gone.error, fix: goOn(this.#options, gone.fix) }
+    }
     const seconds = (performance.now() - began) / 1000
-    const result: StepResult = { ...named, outcome, ...trouble, died, rows, seconds, predicted: false }
-    results.push(result)
-    options.onStep?.(result)
+    const result: StepResult = {
+      ...named,
+      outcome,
+      ...trouble,
+      died: this.#died,
+      rows,
+      seconds,
+      predicted: false,
+    }
+    this.results.push(result)
+    this.#options.onStep?.(result)
     return result
   }
-  try {
-    await startPods(stage)
-    traffic.start()
-    const does = isBegun ? 'What earlier runs left here.' : 'Nothing has been done: what there is.'
-    await run({ step: 'before', does, direction: 'forward' }, async () => 'done')
-    const plan = options.rollback ? wayBack(stage, workshop, steps) : wayForward(stage, workshop, steps)
-    for (const [named, work] of plan) {
-      const { outcome } = await run(named, work)
-      if (outcome === 'stopped') break
-    }
-  } finally {
-    mesh.off('component', watch)
-    await traffic.stop()
-    loaded.close()
-  }
-  return resultOf(rehearsal, results)
 }
 
-type Planned = [named: Pick<StepResult, 'step' | 'does' | 'direction'>, work: () => Promise<StepResult['outcome']>]
+type Planned = [named: Named, work: Work]
 
 function wayForward(stage: Stage, workshop: Workshop, steps: readonly Step[]): Planned[] {
-  const behind = stepsBehind(workshop, steps)
+  let behind = stepsBehind(workshop, steps)
+  // Whoever wrote these files may have been killed before anybody had read them. A mesh that was started since has.
+  if (stage.mesh.gone && steps[behind - 1]?.actions.some(({ name }) => !findAction(name)!.files)) behind--
   return steps.map((step, index) => [
     { step: step.name, does: step.does, direction: 'forward' },
     async () => {
@@ -144,7 +217,7 @@ function wayBack(stage: Stage, workshop: Workshop, steps: readonly Step[]): Plan
 }
 
 /** What the cluster of this story does not have. */
-async function takeAway(mesh: Mesh, bindings: readonly string[]): Promise<void> {
+async function takeAway(mesh: PlayedMesh, bindings: readonly string[]): Promise<void> {
   if (bindings.length === 0) return
   await withAdmin(mesh, async client => {
     for (const name of bindings) {
@@ -154,14 +227,17 @@ async function takeAway(mesh: Mesh, bindings: readonly string[]): Promise<void> 
   })
 }
 
-function troubleOf(error: unknown, { mesh, rehearsal }: RehearseOptions): Pick<StepResult, 'error' | 'fix'> {
+function troubleOf(error: unknown, options: RehearseOptions): Pick<StepResult, 'error' | 'fix'> {
   const isAborted = (error as { name?: string })?.name === 'AbortError'
-  const own = error instanceof TrustplaneError && error.fix ? `${error.fix}; then ` : ''
+  const isFull = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException)?.code ?? '')
+  const own = error instanceof TrustplaneError ? error.fix : isFull ? `make room for ${options.mesh.dir}` : undefined
+  return { error: isAborted ? 'it was interrupted' : messageOf(error), fix: goOn(options, own) }
+}
+
+function goOn({ mesh, rehearsal }: RehearseOptions, first?: string): string {
   const where = `trustplane rehearse ${rehearsal.name} --dir ${mesh.dir}`
-  return {
-    error: isAborted ? 'it was interrupted' : messageOf(error),
-    fix: `${own}go on with \`${where} --resume\`, or take everything back with \`${where} --rollback\``,
-  }
+  const then = first ? `${first}; then ` : ''
+  return `${then}go on with \`${where} --resume\`, or take everything back with \`${where} --rollback\``
 }
 
 /** What traffic saw, with whose certificates were shown: by the handshake where there was one, else by what is in memory. */

@@ -6,6 +6,8 @@ import { type Connection, componentOf, connections } from '#mesh/connections.ts'
 import { bundleFile, fileOf, inDir, isKubeconfig, type Layout, pairOf } from '#mesh/layout.ts'
 import { reloadTable } from '#mesh/reload.ts'
 import { trustSlotNames, trustSlots } from '#pki/trust-slots.ts'
+import { podRow } from './pods.ts'
+import { nameOnFirst, type TrafficRow, trafficRowsOf } from './rows.ts'
 
 /**
  * - `start`: only when it starts
@@ -62,23 +64,24 @@ export interface Owned {
 /** Every file that a row of the connection table depends on, once. */
 export function ownedFiles(layout: Layout): Owned[] {
   const owned = new Map<string, Owned>()
-  const add = (name: string, end: string, files: readonly (string | undefined)[]) => {
+  const add = (name: string, end: string, files: readonly (string | undefined)[], row?: TrafficRow) => {
     const there = files.filter(file => file !== undefined)
     const owner = componentOf(end)
     if (there.length === 0 || owned.has(name)) return
-    const reread = programs.includes(owner) ? 'use' : (rereads.get(name) ?? 'start')
+    const reread = programs.includes(owner) ? 'use' : (rereads.get(row ? nameOnFirst(name, row) : name) ?? 'start')
     owned.set(name, { name, owner, reread, files: there })
   }
-  for (const { from, to, clientCertificate, clientTrust, serverCertificate, serverTrust } of connections) {
+  for (const row of trafficRowsOf(layout).filter(row => row !== podRow)) {
+    const { from, to, clientCertificate, clientTrust, serverCertificate, serverTrust } = row
     for (const [decided, end] of [
       [clientCertificate, from],
       [serverCertificate, to],
     ] as const) {
       if (!decided) continue
-      if (isKubeconfig(decided)) add(decided.name, end, [fileOf(layout, decided, 'certificate')])
-      else add(decided.name, end, Object.values(pairOf(layout, decided.name)))
+      if (isKubeconfig(decided)) add(decided.name, end, [fileOf(layout, decided, 'certificate')], row)
+      else add(decided.name, end, Object.values(pairOf(layout, decided.name)), row)
     }
-    if (clientTrust) add(clientTrust.name, from, [fileOf(layout, clientTrust, 'trust')])
+    if (clientTrust) add(clientTrust.name, from, [fileOf(layout, clientTrust, 'trust')], row)
     if (serverTrust) add(serverTrust.name, to, [fileOf(layout, serverTrust, 'trust')])
   }
   for (const slot of trustSlotNames) add(slot, slot.split('.')[0]!, [bundleFile(layout, slot)])

@@ -2,9 +2,10 @@
  * What a rehearsal keeps in the state directory: `rehearsals/<name>/old/`, the PKI as it was before the first step, and `…/new/`, the
  * authorities and keys that take over. Keys are 0600 there, too, and stay until the folder is removed: none is ever lost.
  */
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrustplaneError } from '#errors.ts'
+import { temporaryName } from '#pki/atomic-write.ts'
 import { ownCertificates, trustFile } from '#pki/lookup.ts'
 import type { TrustSlot } from '#pki/trust-slots.ts'
 import type { PkiFiles, Plan } from '#pki/types.ts'
@@ -57,6 +58,15 @@ export function copiesOf(dir: string, rehearsal: Rehearsal): PkiFiles {
     if (content !== undefined) files.set(oldPath(rehearsal, path), { content, mode: modeOf(join(dir, path)) })
   }
   return files
+}
+
+/** What a run had begun to write, beside its place, when it was killed: keys that nobody has used. */
+export function removeUnfinished(dir: string, rehearsal: Rehearsal): void {
+  for (const path of [...pathsOf(rehearsal.plan), ...pathsOf(rehearsal.target)]) {
+    for (const place of [path, oldPath(rehearsal, path), newPath(rehearsal, path)]) {
+      rmSync(temporaryName(join(dir, place)), { force: true })
+    }
+  }
 }
 
 /** Never more open than it was, and a key never open at all. */

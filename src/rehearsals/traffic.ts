@@ -9,15 +9,16 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Clock, systemClock } from '#clock.ts'
 import { messageOf } from '#errors.ts'
-import { type Connection, componentOf, connectionName } from '#mesh/connections.ts'
+import { componentOf, connectionName } from '#mesh/connections.ts'
 import { newRecords } from '#mesh/records.ts'
 import { refusalOf } from '#tls/errors.ts'
 import type { HandshakeRecord } from '#tls/types.ts'
 import type { Voice } from '#x509/types.ts'
 import { type Credentials, credentialsOf, type Lane, openLane } from './lane.ts'
 import type { Loaded } from './loaded.ts'
-import { podRow, trafficRows } from './pods.ts'
+import { podRow } from './pods.ts'
 import { endsOnChange } from './rereads.ts'
+import { layoutFor, type TrafficRow, trafficRowsOf } from './rows.ts'
 
 export interface Failure {
   /** The client's words, or the answer's status. */
@@ -29,7 +30,7 @@ export interface Failure {
 }
 
 export interface RowTraffic {
-  row: Connection
+  row: TrafficRow
   requests: number
   retried: number
   failed: number
@@ -59,6 +60,7 @@ const mostOnWire = 3
 
 export class Traffic {
   readonly #options: Required<TrafficOptions>
+  readonly #all: readonly TrafficRow[]
   readonly #rows = new Map<string, RowTraffic>()
   /** With what its component had in memory then. */
   readonly #kept = new Map<string, { lane: Lane; version: number }>()
@@ -66,14 +68,15 @@ export class Traffic {
   readonly #pending = new Set<Promise<void>>()
   readonly #arrived: () => HandshakeRecord[]
   #timer: NodeJS.Timeout | undefined
-  readonly #waiting = new Map<Connection, number>()
-  readonly #onWire = new Map<Connection, number>()
+  readonly #waiting = new Map<TrafficRow, number>()
+  readonly #onWire = new Map<TrafficRow, number>()
   #sent = 0
   #turn = 0
   #began = 0
 
   constructor(options: TrafficOptions) {
     this.#options = { clock: systemClock, ...options }
+    this.#all = trafficRowsOf(options.loaded.layout)
     this.#arrived = newRecords(options.dir)
     this.reset()
   }
@@ -85,15 +88,15 @@ export class Traffic {
     // A machine that is too slow for the rate gets less of it, and the result says so: what is owed is not made up for in bursts, and
     // no row has more than a few requests on their way, besides those that are retried.
     const mostAtOnce = Math.max(1, Math.ceil(rate / 10))
-    const mostWaiting = Math.max(8, Math.ceil((3 * rate) / trafficRows.length))
-    const isFree = (row: Connection) =>
+    const mostWaiting = Math.max(8, Math.ceil((3 * rate) / this.#all.length))
+    const isFree = (row: TrafficRow) =>
       (this.#waiting.get(row) ?? 0) < mostWaiting && (this.#onWire.get(row) ?? 0) < mostOnWire
     this.#timer = setInterval(() => {
       const due = Math.floor(((performance.now() - this.#began) / 1000) * rate)
       this.#turn = Math.max(this.#turn, due - mostAtOnce)
       for (; this.#turn < due; this.#turn++) {
-        const row = trafficRows[this.#sent % trafficRows.length]!
-        const isFresh = Math.floor(this.#sent / trafficRows.length) % freshEvery === 0
+        const row = this.#all[this.#sent % this.#all.length]!
+        const isFresh = Math.floor(this.#sent / this.#all.length) % freshEvery === 0
         this.#sent++
         if (isFree(row)) this.#track(row, this.#request(row, isFresh))
       }
@@ -102,7 +105,7 @@ export class Traffic {
 
   /** The counters begin at 0. */
   reset(): void {
-    for (const row of trafficRows) {
+    for (const row of this.#all) {
       const before = this.#rows.get(connectionName(row))
       const seen = before?.seen
       this.#rows.set(connectionName(row), {
@@ -119,12 +122,12 @@ export class Traffic {
 
   /** The component's own connections are gone with it. */
   async restarted(component: string): Promise<void> {
-    for (const row of trafficRows) if (componentOf(row.from) === component) await this.#drop(connectionName(row))
+    for (const row of this.#all) if (componentOf(row.from) === component) await this.#drop(connectionName(row))
   }
 
   /** A new handshake on every connection, then the answers to everything that is under way. In the table's order. */
   async take(): Promise<RowTraffic[]> {
-    const round = trafficRows.map(row => this.#request(row, true))
+    const round = this.#all.map(row => this.#request(row, true))
     const before = [...this.#pending]
     await Promise.all([...round, ...before])
     const rows = [...this.#rows.values()]
@@ -138,7 +141,7 @@ export class Traffic {
     await Promise.all([...this.#kept.keys()].map(name => this.#drop(name)))
   }
 
-  #track(row: Connection, request: Promise<void>): void {
+  #track(row: TrafficRow, request: Promise<void>): void {
     this.#pending.add(request)
     this.#waiting.set(row, (this.#waiting.get(row) ?? 0) + 1)
     request.finally(() => {
@@ -147,7 +150,7 @@ export class Traffic {
     })
   }
 
-  async #request(row: Connection, isFresh: boolean): Promise<void> {
+  async #request(row: TrafficRow, isFresh: boolean): Promise<void> {
     const { timeLimitMs } = this.#options
     const count = this.#rows.get(connectionName(row))!
     count.requests++
@@ -173,7 +176,7 @@ export class Traffic {
   }
 
   /** Undefined: answered well. */
-  async #once(row: Connection, isFresh: boolean, timeMs: number): Promise<(Failure & { final: boolean }) | undefined> {
+  async #once(row: TrafficRow, isFresh: boolean, timeMs: number): Promise<(Failure & { final: boolean }) | undefined> {
     let lane: Lane | undefined
     try {
       lane = isFresh ? this.#open(row) : this.#keptLane(row)
@@ -183,7 +186,7 @@ export class Traffic {
       const token: Record<string, string> = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }
       const answer = await lane.transport.request({
         method,
-        path: path.replace('{node}', this.#options.loaded.layout.nodes[0]!.name),
+        path: path.replace('{node}', layoutFor(this.#options.loaded.layout, row).nodes[0]!.name),
         headers: { accept: 'application/json', 'user-agent': 'trustplane-rehearsal', ...headers, ...token },
         ...(body === undefined ? {} : { body }),
         signal: AbortSignal.timeout(Math.ceil(timeMs)),
@@ -219,7 +222,7 @@ export class Traffic {
     }
   }
 
-  #open(row: Connection): Lane {
+  #open(row: TrafficRow): Lane {
     const { loaded, clock, voice } = this.#options
     const name = connectionName(row)
     const credentials = this.#credentials.get(name) ?? credentialsOf(loaded, row)
@@ -227,7 +230,7 @@ export class Traffic {
     return openLane({ layout: loaded.layout, row, credentials, clock, voice })
   }
 
-  #keptLane(row: Connection): Lane {
+  #keptLane(row: TrafficRow): Lane {
     const name = connectionName(row)
     const version = this.#options.loaded.version(componentOf(row.from))
     const kept = this.#kept.get(name)

@@ -1,6 +1,6 @@
 /** The words of this room: what a rehearsal's file says, and what came of a step. Pure data. */
 import type { ConnectionStatus } from '#mesh/status.ts'
-import type { Plan } from '#pki/types.ts'
+import type { Plan, PlanChanges } from '#pki/types.ts'
 import type { ActionName } from './actions.ts'
 
 /** A rehearsal as written. Every key is described in scenarios/rehearsals/rehearsal.schema.json. */
@@ -9,7 +9,7 @@ export interface RehearsalDocument {
   story: string
   source?: string | string[]
   given?: { plan?: string; changes?: object; without?: string[] }
-  becomes?: object
+  becomes?: PlanChanges
   replaces?: ReplacesDocument[]
   steps: StepDocument[]
   wrongOrders?: (WrongDocument & { swap: [string, string] })[]
@@ -76,6 +76,8 @@ export interface Rehearsal {
   plan: Plan
   /** What certificates are issued by: the plan with `becomes` in it. */
   target: Plan
+  /** What makes the one the other. */
+  becomes?: PlanChanges
   /** Objects that a cluster would not have at this point: names of ClusterRoleBindings. */
   without: readonly string[]
   replaces: readonly Replaced[]

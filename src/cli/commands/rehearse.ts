@@ -2,10 +2,13 @@
 import { type Command, Option } from 'commander'
 import { parseDuration } from '#clock.ts'
 import { exitCodes, TrustplaneError } from '#errors.ts'
+import { runningState } from '#mesh/state.ts'
 import { dryRun } from '#rehearsals/dry-run.ts'
 import { findRehearsal, rehearsalNames } from '#rehearsals/find.ts'
 import { loadRehearsal } from '#rehearsals/load.ts'
+import type { PlayedMesh } from '#rehearsals/played-mesh.ts'
 import { rehearse } from '#rehearsals/rehearse.ts'
+import { openRunning } from '#rehearsals/running.ts'
 import { startRehearsal } from '#rehearsals/start.ts'
 import type { Rehearsal, StepResult } from '#rehearsals/types.ts'
 import { type ActionContext, createCommand, onRun, wholeNumber } from '../command.ts'
@@ -24,6 +27,7 @@ interface RehearseOptions {
   resume?: boolean
   continue?: boolean
   rollback?: boolean
+  nodes: number
   rate: number
   timeLimit: string
   etcdBinary?: string
@@ -63,6 +67,11 @@ export function build(io?: Io): Command {
         .argParser(wholeNumber(0, 10_000)),
     )
     .addOption(new Option('--time-limit <duration>', 'a request not answered well by then has failed').default('10s'))
+    .addOption(
+      new Option('--nodes <number>', 'how many kubelets, on a mesh that is made for this')
+        .default(1)
+        .argParser(wholeNumber(1, 100)),
+    )
     .addOption(new Option('--etcd-binary <file>', 'on a real etcd'))
     .addOption(
       new Option('--isolation <how>', 'components as processes, or all in this one')
@@ -125,8 +134,9 @@ async function list(name: string | undefined, { io, options }: ActionContext<Reh
 async function play(
   rehearsal: Rehearsal,
   dir: string | undefined,
-  { io, options, style, say }: ActionContext<RehearseOptions>,
+  context: ActionContext<RehearseOptions>,
 ): Promise<number> {
+  const { io, options, style } = context
   const isJson = (options.output as string) === 'json'
   const progress = progressLine(io, options.quiet ?? false)
   const onStep = (result: StepResult) => {
@@ -157,34 +167,60 @@ async function play(
     return finish(await dryRun({ rehearsal, ...order, rollback, onStep, ...(dir === undefined ? {} : { dir }) }))
   }
   const interrupt = onInterrupt()
-  progress.show('starting a control plane …')
+  try {
+    const stage = await open(rehearsal, dir, context, interrupt.signal, progress.show)
+    try {
+      const result = await rehearse({
+        mesh: stage.mesh,
+        rehearsal,
+        ...order,
+        rate: options.rate,
+        timeLimitMs: parseDuration(options.timeLimit),
+        resume: (options.resume || options.continue) ?? false,
+        rollback,
+        signal: interrupt.signal,
+        onProgress: progress.show,
+        onStep,
+      })
+      const status = await finish(result)
+      return interrupt.received ?? status
+    } finally {
+      progress.clear()
+      await stage.close()
+    }
+  } catch (error) {
+    // a signal before the first step: nothing was done
+    if (interrupt.received !== undefined) return interrupt.received
+    throw error
+  } finally {
+    interrupt.release()
+  }
+}
+
+/** The mesh that runs in --dir; else one of our own, which goes with us. */
+async function open(
+  rehearsal: Rehearsal,
+  dir: string | undefined,
+  { options, say }: ActionContext<RehearseOptions>,
+  signal: AbortSignal,
+  show: (text: string) => void,
+): Promise<{ mesh: PlayedMesh; close(): void | Promise<void> }> {
+  const running = dir === undefined ? undefined : runningState(dir)
+  if (dir !== undefined && running) {
+    show(`on the mesh that runs in ${dir} (pid ${running.launcher.pid})`)
+    const mesh = await openRunning(rehearsal, dir)
+    return { mesh, close: () => mesh.close() }
+  }
+  show('starting a control plane …')
   const mesh = await startRehearsal(rehearsal, {
     isolation: options.isolation,
-    signal: interrupt.signal,
+    nodes: options.nodes,
+    signal,
     onProgress: say,
     ...(dir === undefined ? {} : { dir }),
     ...(options.etcdBinary ? { etcdBinary: options.etcdBinary } : {}),
   })
-  try {
-    const result = await rehearse({
-      mesh,
-      rehearsal,
-      ...order,
-      rate: options.rate,
-      timeLimitMs: parseDuration(options.timeLimit),
-      resume: (options.resume || options.continue) ?? false,
-      rollback,
-      signal: interrupt.signal,
-      onProgress: progress.show,
-      onStep,
-    })
-    const status = await finish(result)
-    return interrupt.received ?? status
-  } finally {
-    progress.clear()
-    interrupt.release()
-    await mesh.stop()
-  }
+  return { mesh, close: () => mesh.stop() }
 }
 
 /** @throws TrustplaneError TP_USAGE */

@@ -1,0 +1,90 @@
+/** A rehearsal for the mesh that it is played on: its plan, with every node's kubelet; or why it does not fit there. */
+import { TrustplaneError } from '#errors.ts'
+import { applyChanges } from '#pki/plan.ts'
+import type { CertificateSpec, KubeconfigSpec, Plan } from '#pki/types.ts'
+import { findAction, type TargetKind } from './actions.ts'
+import type { Rehearsal, Step } from './types.ts'
+
+/**
+ * @param plan what the mesh's PKI was made from
+ * @throws TrustplaneError TP_REHEARSAL_STOPPED with everything that does not fit
+ */
+export async function fitted(rehearsal: Rehearsal, plan: Plan, where: string): Promise<Rehearsal> {
+  const problems = differences(rehearsal, plan)
+  if (problems.length > 0) {
+    throw new TrustplaneError(
+      'TP_REHEARSAL_STOPPED',
+      `${rehearsal.name} does not fit the PKI in ${where} (plan ${plan.name}), and nothing was changed:\n${problems.map(line => `- ${line}`).join('\n')}`,
+      {
+        fix: `choose one that fits (\`trustplane rehearse --list\`), or another --dir; without --dir one that fits (plan ${rehearsal.plan.name}) is made for the time`,
+      },
+    )
+  }
+  const own = await applyChanges(plan, { ownTrustFiles: true })
+  const target = rehearsal.becomes ? await applyChanges(own, rehearsal.becomes) : own
+  return { ...rehearsal, plan: own, target, steps: rehearsal.steps.map(step => onEveryNode(step, own)) }
+}
+
+/** What a rehearsal's steps count on, as it is there: who signs what, in which groups somebody is, and who believes whom. */
+function differences({ plan: wanted, becomes }: Rehearsal, there: Plan): string[] {
+  const problems: string[] = []
+  const compare = <T extends { name: string }>(
+    what: string,
+    rows: readonly T[],
+    known: readonly T[],
+    read: (row: T) => Record<string, unknown>,
+  ) => {
+    for (const row of rows) {
+      const its = known.find(({ name }) => name === row.name)
+      if (!its) problems.push(`it has no ${what} ${row.name}`)
+      else {
+        const [a, b] = [read(row), read(its)]
+        for (const key of Object.keys(a)) {
+          if (String(a[key]) !== String(b[key]))
+            problems.push(`${what} ${row.name}: ${key} is ${b[key] || 'empty'} there, and not ${a[key] || 'empty'}`)
+        }
+      }
+    }
+  }
+  compare('authority', wanted.authorities, there.authorities, ({ certificateFile, keyAlgorithm }) => ({
+    file: certificateFile,
+    // only who changes the keys' type counts on it
+    ...(becomes?.keyAlgorithm ? { keyAlgorithm } : {}),
+  }))
+  compare('certificate', wanted.certificates, there.certificates, row => ({
+    file: row.certificateFile,
+    issuer: row.issuer,
+    organizations: row.organizations,
+  }))
+  compare('kubeconfig', wanted.kubeconfigs, there.kubeconfigs, row => ({
+    file: row.file,
+    issuer: row.issuer,
+    organizations: row.organizations,
+    trust: row.trust,
+  }))
+  compare('key pair', wanted.keyPairs, there.keyPairs, row => ({ file: row.keyFile }))
+  const slots = ({ trust }: Plan) => Object.entries(trust).map(([name, names]) => ({ name, authorities: names ?? [] }))
+  compare('trust slot', slots(wanted), slots(there), ({ authorities }) => ({ authorities }))
+  return problems
+}
+
+/** What a step does to the first node's certificates, it does to those of every node (and of every member of etcd). */
+function onEveryNode(step: Step, { certificates, kubeconfigs }: Plan): Step {
+  const rows: (CertificateSpec | KubeconfigSpec)[] = [...certificates, ...kubeconfigs]
+  const others = (target: string) =>
+    rows.flatMap(row => {
+      const place = row.node ?? ('etcdMember' in row ? row.etcdMember : undefined)
+      return row.name === target.replace(/(\.conf)?$/, `-${place}$1`) ? [row.name] : []
+    })
+  return {
+    ...step,
+    actions: step.actions.map(action => ({
+      ...action,
+      targets: ofCertificates.includes(findAction(action.name)!.kind)
+        ? action.targets.flatMap(target => [target, ...others(target)])
+        : action.targets,
+    })),
+  }
+}
+
+const ofCertificates: readonly TargetKind[] = ['leaf', 'trust', 'watched']
