@@ -1,6 +1,5 @@
 /** The order in which a mesh starts. */
-import { existsSync } from 'node:fs'
-import { awaitedFiles } from './join.ts'
+import { hasJoined } from './join.ts'
 import type { Member } from './member.ts'
 import type { Mesh } from './mesh.ts'
 import { newRecords } from './records.ts'
@@ -38,11 +37,15 @@ export async function begin(mesh: Mesh, { start, settleMs, signal, onProgress }:
 }
 
 /** Resolves when every node has the certificates that it will get without a person's help, at the latest after `settleMs`. */
-async function joined({ layout, members }: Mesh, settleMs: number, signal: AbortSignal | undefined): Promise<void> {
+async function joined(mesh: Mesh, settleMs: number, signal: AbortSignal | undefined): Promise<void> {
+  const { layout, members } = mesh
   const until = performance.now() + settleMs
-  const files = layout.nodes.flatMap(({ name }) => awaitedFiles(layout, name))
+  const all = () => {
+    const now = new Date(Date.now() + mesh.clockOffsetOf('kubelet'))
+    return layout.nodes.every(({ name }) => hasJoined(layout, name, now))
+  }
   const lives = () => members.some(({ component, state }) => component === 'kubelet' && state !== 'dead')
-  while (!files.every(file => existsSync(file)) && performance.now() < until && lives()) {
+  while (!all() && performance.now() < until && lives()) {
     await new Promise(resolve => setTimeout(resolve, 20))
     signal?.throwIfAborted()
   }

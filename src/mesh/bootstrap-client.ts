@@ -22,11 +22,12 @@ const timeoutMs = 30_000
 export async function bootstrap({ layout, clockOffsetMs = 0, voice = 'go1.24' }: BootstrapOptions): Promise<void> {
   const name = layout.plan.kubeconfigs.some(row => row.name === 'super-admin.conf') ? 'super-admin.conf' : 'admin.conf'
   const kubeconfig = { name, flag: 'kubeadm --kubeconfig' }
+  const clock = offsetClock(clockOffsetMs)
   const dialer = createDialer({
     component: 'kubeadm',
     from: 'kubeadm',
     to: 'kube-apiserver',
-    clock: offsetClock(clockOffsetMs),
+    clock,
     voice,
     log: silentLog,
     // kubeadm is no row of the table
@@ -43,7 +44,7 @@ export async function bootstrap({ layout, clockOffsetMs = 0, voice = 'go1.24' }:
     connections: 2,
   })
   try {
-    await applyBootstrap(client, layout, AbortSignal.timeout(timeoutMs))
+    await applyBootstrap(client, layout, clock.now(), AbortSignal.timeout(timeoutMs))
   } catch (error) {
     if (!(error instanceof DOMException && error.name === 'TimeoutError')) throw error
     throw new TrustplaneError(

@@ -116,9 +116,9 @@ function extensionObjects(layout: Layout) {
 }
 
 /** `kubeadm init`'s bootstrap token, and leave for the controller-manager to approve serving certificates, which it has not by itself. */
-function joiningObjects({ bootstrap }: Layout) {
+function joiningObjects({ bootstrap }: Layout, now: Date) {
   if (!bootstrap?.token) return []
-  const expiration = new Date(Date.now() + 24 * 3_600_000)
+  const expiration = new Date(now.getTime() + 24 * 3_600_000)
   const name = 'trustplane:approve-kubelet-serving'
   const rules = [
     {
@@ -155,8 +155,8 @@ function joiningObjects({ bootstrap }: Layout) {
 }
 
 /** Creates what is missing. What the last `up` left is kept, but for what names ports and bundles, which change. */
-export async function applyBootstrap(client: Client, layout: Layout, signal: AbortSignal): Promise<void> {
-  const lasting = [...kubeadmObjects, ...kubeletApiAdmins(layout), ...joiningObjects(layout)]
+export async function applyBootstrap(client: Client, layout: Layout, now: Date, signal: AbortSignal): Promise<void> {
+  const lasting = [...kubeadmObjects, ...kubeletApiAdmins(layout), ...joiningObjects(layout, now)]
   await Promise.all([
     ...lasting.map(entry => apply(client, entry, false, signal)),
     ...extensionObjects(layout).map(entry => apply(client, entry, true, signal)),

@@ -51,6 +51,7 @@ export function fixesOf(row: Connection, status: ConnectionStatus, context: FixC
   const { layout, clockOffsetMs = 0 } = context
   const offset = clockOffsetMs === 0 ? '' : ` --clock-offset ${Math.round(clockOffsetMs / 1000)}s`
   const dir = `${context.dir}${offset}`
+  if (row.port === 'kubelet' && layout?.bootstrap && status.server?.message?.includes(unserving)) return approval
   const reason = status.reason ?? 'unreachable'
   const refusedBy = status.refusedBy ?? 'client'
   const culprit = refusedBy === 'client' ? row.serverCertificate : row.clientCertificate
@@ -78,6 +79,14 @@ export function fixesOf(row: Connection, status: ConnectionStatus, context: FixC
       return [row.to, row.from].map(name => `trustplane logs ${name} --tail 20 --dir ${context.dir}`)
   }
 }
+
+const unserving = 'no serving certificate available for the kubelet'
+const approval = [
+  '# the kubelet waits for somebody to approve its request, who knows that the names in it are its own',
+  'kubectl get csr --field-selector spec.signerName=kubernetes.io/kubelet-serving',
+  'kubectl describe csr NAME',
+  'kubectl certificate approve NAME',
+]
 
 function reissue(culprit: Decided, layout: Layout | undefined, dir: string, offset: string, owner: string): string[] {
   const files = layout ? filesOf(layout, culprit).map(file => `${dir}/${file}`) : [`${dir}/…`]

@@ -1,8 +1,10 @@
 /** What a node needs to join by itself: a bootstrap token, and a kubeconfig that shows it (`kubeadm join`'s bootstrap-kubelet.conf). */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
+import { parseCertificate } from '#x509/certificate.ts'
+import { certificateBlocks } from '#x509/pem.ts'
 import { addressOf, bundleFile, inDir, kubeconfigFile, type Layout, pairOf } from './layout.ts'
 
 /** As kubeadm's discovery writes it (cmd/kubeadm/app/discovery): the cluster's address and CA, and the token. */
@@ -46,8 +48,15 @@ export async function prepareToJoin(layout: Layout, token: string): Promise<void
 const clientFile = (layout: Layout, node: string) =>
   join(dirname(pairOf(layout, 'kubelet', node).certificate), 'kubelet-client-current.pem')
 
-/** What a node has when it has joined. */
-export const awaitedFiles = (layout: Layout, node: string): string[] => [
-  clientFile(layout, node),
-  ...(layout.bootstrap?.approveServing ? [pairOf(layout, 'kubelet', node).certificate] : []),
-]
+/** Has a node the certificates that it gets without a person's help? Those of an earlier run may have expired. */
+export function hasJoined(layout: Layout, node: string, now: Date): boolean {
+  const files = [
+    clientFile(layout, node),
+    ...(layout.bootstrap?.approveServing ? [pairOf(layout, 'kubelet', node).certificate] : []),
+  ]
+  return files.every(file => {
+    if (!existsSync(file)) return false
+    const [leaf] = certificateBlocks(readFileSync(file, 'latin1'))
+    return leaf !== undefined && now < parseCertificate(leaf).notAfter
+  })
+}

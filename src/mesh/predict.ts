@@ -3,12 +3,14 @@
  * where it does not, one of the two has a bug.
  */
 import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { messageOf } from '#errors.ts'
 import { loadKubeconfig, type Source } from '#kubernetes/kubeconfig.ts'
 import type { End, Layer, Outcome } from '#tls/types.ts'
+import { parseCertificate } from '#x509/certificate.ts'
 import { parseRevocationList, revocation } from '#x509/crl.ts'
 import { readKeyPair } from '#x509/key-pair.ts'
+import { certificateBlocks } from '#x509/pem.ts'
 import type { Reason } from '#x509/reasons.ts'
 import type { Certificate, Usage, Verdict, Voice } from '#x509/types.ts'
 import { verify } from '#x509/verify.ts'
@@ -31,10 +33,10 @@ export interface Prediction {
 export interface PredictOptions {
   now: Date
   voice?: Voice
-  rows?: readonly Connection[]
-  /** Components whose clock is off, in milliseconds. */
   /** Components that are real programs, of another Go than the others. */
   voices?: Readonly<Record<string, Voice>>
+  rows?: readonly Connection[]
+  /** Components whose clock is off, in milliseconds. */
   clockOffsets?: Readonly<Record<string, number>>
   /** Which components are known to run, or not to: of the others the files decide. */
   runs?: Readonly<Record<string, boolean>>
@@ -101,6 +103,9 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
     message: verdict.message,
   })
 
+  if (row.port === 'kubelet' && layout.bootstrap && !isServing(layout, row.serverCertificate, timeOf(to, options))) {
+    return { from, to, outcome: 'refused', refusedBy: 'server', layer: 'tls', message: unserving }
+  }
   const unserved = unusable(layout, row.serverCertificate)
   const broken = (shown && unusable(layout, shown)) ?? unserved
   // a running etcd reads its pair for every handshake, and goes on refusing; others have the old one in memory, or do not start
@@ -222,6 +227,16 @@ function mayRequest(
 
 const timeOf = (component: string, { now, clockOffsets = {} }: PredictOptions): Date =>
   new Date(now.getTime() + (clockOffsets[component] ?? 0))
+
+// what its server says to itself is `no serving certificate available for the kubelet`
+const unserving = 'remote error: tls: internal error'
+
+/** A kubelet that asks for its serving certificate serves none before somebody approved it, and none that has expired. */
+function isServing(layout: Layout, decided: Decided, now: Date): boolean {
+  if (!existsSync(fileOf(layout, decided, 'certificate')!)) return false
+  const [leaf] = certificateBlocks(certificatePem(layout, decided))
+  return leaf === undefined || now < parseCertificate(leaf).notAfter
+}
 
 /** Why its owner cannot even start with this certificate, or undefined. A key that is not there is not missed. */
 function unusable(layout: Layout, decided: Decided): { reason: Reason; message: string } | undefined {

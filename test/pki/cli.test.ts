@@ -97,6 +97,19 @@ t.test('check-expiration prints kubeadm’s table, and fails when something has 
   t.match(JSON.parse(json.stdout), { kind: 'CertificateExpirationInfo', apiVersion: 'output.kubeadm.k8s.io/v1alpha3' })
 })
 
+t.test('renew ends as kubeadm’s does: well, also when there is nothing to renew, or nobody here who could', async t => {
+  const dir = t.testdir()
+  await trustplane('pki', 'init', '--dir', dir)
+  rmSync(join(dir, 'pki/front-proxy-ca.key'))
+  rmSync(join(dir, 'scheduler.conf'))
+  const { status, stdout } = await trustplane('pki', 'renew', 'front-proxy-client', 'scheduler.conf', '--dir', dir)
+  t.equal(status, 0)
+  t.equal(
+    stdout,
+    "Detected external front-proxy-ca, certificate for the front proxy client can't be renewed\nMISSING! certificate embedded in the kubeconfig file for the scheduler manager to use\n",
+  )
+})
+
 t.test('check-expiration knows the plan that the PKI was made from', async t => {
   const dir = join(t.testdir(), 'state')
   await trustplane('pki', 'init', '--dir', dir, '--plan', 'k3s')

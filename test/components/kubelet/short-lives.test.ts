@@ -21,7 +21,8 @@ t.test(
   },
 )
 
-t.test('growth is the rise of the line that fits best', async t => {
-  t.equal(growth([1, 2, 3, 4]), 3)
+t.test('growth is between what the halves come back to, and teeth are none', async t => {
+  t.equal(growth([1, 2, 3, 4]), 2)
   t.equal(growth([5, 5, 5]), 0)
+  t.equal(growth([1, 9, 5, 1, 8, 4]), 0)
 })

@@ -45,15 +45,17 @@ export function buildTimeline(io: Io | undefined): Command {
     const found = timeline(layout, clock.now(), { isPart: own === undefined })
     if (options.output === 'table') {
       io.stdout.write(draw(found, style))
-      if (found.first) {
-        const { first } = found
-        say(
-          `first: ${first.ends.map(({ name }) => name).join(', ')} at ${first.time}. Renew before that: trustplane pki renew all`,
-        )
-      }
+      if (found.first) say(firstLine(found.first))
     } else await printDocument(io, 'Timeline', found, options.output as 'json' | 'yaml')
     return found.broken.length > 0 ? exitCodes.findings : exitCodes.ok
   })
+}
+
+function firstLine({ time, ends }: TimelineEvent): string {
+  const first = `first: ${ends.map(({ name }) => name).join(', ')} at ${time}`
+  const byThemselves = ends.filter(({ renewedBy }) => renewedBy !== undefined)
+  if (byThemselves.length === ends.length) return `${first}, unless renewed by ${byThemselves[0]!.renewedBy}`
+  return `${first}. Renew before that: trustplane pki renew all`
 }
 
 function draw(found: Timeline, style: Style): string {
@@ -87,10 +89,10 @@ function lines({ time, inSeconds, ends, breaks }: TimelineEvent, style: Style): 
   ]
 }
 
-function breakLine({ from, to, refusedBy, layer, reason, outcome, notice }: Break, style: Style): string {
+function breakLine({ from, to, refusedBy, layer, reason, message, outcome, notice }: Break, style: Style): string {
   const how =
     outcome === 'refused'
-      ? `${reason}, refused by the ${refusedBy} (${layer})`
+      ? `${reason ?? message}, refused by the ${refusedBy} (${layer})`
       : `${outcome}, because what it needs is down`
   return `    ${style.paint('fail', 'breaks')}  ${from} -> ${to}: ${how}: ${notice}`
 }

@@ -41,9 +41,10 @@ const usagesAre =
 
 const clientUsages: Rule = (_request, { spec }) => {
   const usages = spec.usages ?? []
-  if (!usages.includes('client auth')) return 'missing required usage for client certificate: client auth'
+  // what may not be there is said before what is missing
   const odd = usages.find(usage => !['client auth', 'digital signature', 'key encipherment'].includes(usage))
-  return odd && `invalid usage for client certificate: ${odd}`
+  if (odd !== undefined) return `invalid usage for client certificate: ${odd}`
+  return usages.includes('client auth') ? undefined : 'missing required usage for client certificate: client auth'
 }
 
 const nodeClientUsages = usagesAre(
@@ -71,8 +72,9 @@ export const signers: Record<string, Rule> = {
     dnsOrIp,
     none('emailAddresses', 'Email'),
     none('uris', 'URI'),
-    commonName,
+    // the other way round than for client certificates, as it stands there
     servingUsages,
+    commonName,
   ),
   'kubernetes.io/legacy-unknown': () => undefined,
 }

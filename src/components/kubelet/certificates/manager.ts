@@ -73,8 +73,15 @@ export class CertificateManager implements IdentitySource {
     if (this.#identity) this.#isAvailable()
   }
 
+  /**
+   * A serving certificate that has expired is as good as none, as in the original; a client's is still shown (see README.md).
+   * @throws Error when there is none
+   */
   current(): Identity {
-    if (!this.#identity) throw new Error(this.#options.missing)
+    const { missing, usage } = this.#options
+    const expired = usage === 'server auth' && this.ttlSeconds() <= 0
+    if (expired) this.#info('Current certificate is expired')
+    if (!this.#identity || expired) throw new Error(missing)
     return this.#identity
   }
 
