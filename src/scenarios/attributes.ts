@@ -12,6 +12,8 @@ export type AttributeKind =
   /** Where somebody's certificate is checked: a slot of the plan's `trust`. */
   | 'slot'
   | 'component'
+  /** One of the mesh's. */
+  | 'node'
   /** A component, or a program that only dials. */
   | 'program'
   /** A component, or `all`. */

@@ -48,6 +48,8 @@ function knownWords(kind: AttributeKind, plan: Plan): string[] | undefined {
       return [...certificates, ...names(plan.authorities)]
     case 'who':
       return [...askers, ...certificates]
+    case 'node':
+      return names(plan.cluster.nodes)
     default:
       return undefined
   }

@@ -70,7 +70,8 @@ const says = (message: string | undefined, part: string | undefined) =>
   part === undefined || (message ?? '').includes(part)
 
 function difference(expectation: Expectation, row: ConnectionStatus): Difference {
-  const client = wordsOf(row.client)
+  const silent = row.outcome === 'ok' && row.client && !row.client.http
+  const client = silent ? 'the handshake was well, and no answer came in time' : wordsOf(row.client)
   const server = wordsOf(row.server)
   return {
     connection: `${row.from} -> ${row.to}`,

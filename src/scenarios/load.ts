@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { basename, dirname, relative } from 'node:path'
 import type { ValidateFunction } from 'ajv'
 import { messageOf, TrustplaneError } from '#errors.ts'
+import { nodesOf } from '#mesh/layout.ts'
 import { applyChanges, loadPlan, packagedPlan } from '#pki/plan.ts'
 import type { Plan, PlanChanges, RowDocument } from '#pki/types.ts'
 import { type Path, type PlacedProblem, parseYaml, problemsError, schemaProblems } from '#pki/yaml-document.ts'
@@ -133,14 +134,16 @@ const noticeOf = ({ name, value }: { name: string; value: unknown }) => ({
   attributes: value as NoticeAttributes,
 })
 
-/** The plan's names, and those that `given` adds. */
+/** The plan's names, and those that `given` adds; the nodes are those of the mesh. */
 function withRowsOf(plan: Plan, given: Record<string, unknown>): Plan {
   const added = <T extends { name: string }>(rows: readonly T[], section: unknown): T[] => [
     ...rows,
     ...Object.keys(isMap(section) ? section : {}).map(name => ({ name }) as T),
   ]
+  const count = typeof given.nodes === 'number' ? given.nodes : 1
   return {
     ...plan,
+    cluster: { ...plan.cluster, nodes: nodesOf(count) },
     authorities: added(plan.authorities, given.authorities),
     certificates: added(plan.certificates, given.certificates),
     kubeconfigs: added(plan.kubeconfigs, given.kubeconfigs),

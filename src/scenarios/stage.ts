@@ -58,6 +58,10 @@ export function filledIn({ layout }: Mesh, text: string): string {
   })
 }
 
+/** Components of nodes after the first have the node in their name: `kubelet@node-2`. */
+export const memberId = ({ layout }: Mesh, component: string, node = ''): string =>
+  node === '' || node === layout.nodes[0]!.name ? component : `${component}@${node}`
+
 export function readQuietly(file: string): string {
   try {
     return readFileSync(file, 'utf8')

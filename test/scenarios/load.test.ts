@@ -124,6 +124,7 @@ notices:
   - comand: { run: x }
   - request: { as: apiservr, path: / }
   - audit: { code: many }
+  - component: { component: kubelet, node: nod-1, is: running }
 `
   t.strictSame(await problems(t, text), [
     '4:12: unknown key "kubelt", did you mean "kubelet"?',
@@ -154,6 +155,7 @@ notices:
     '24:5: unknown key "comand", did you mean "command"?',
     '25:20: no component or certificate "apiservr", did you mean "apiserver"?',
     '26:20: expected integer, found string "many"',
+    '27:44: no node "nod-1", did you mean "node-1"?',
   ])
 })
 
@@ -206,9 +208,14 @@ t.test('a scenario is found by its name, by group and name, by file and by folde
     t.strictSame(findScenarioFiles([where]), [file], where)
   }
   t.ok(findScenarioFiles([join(packagedScenarios(), 'etcd')]).includes(file))
+  t.ok(findScenarioFiles(['etcd']).includes(file), 'from any folder')
   t.throws(() => findScenarioFiles(['client-from-cluster-c']), {
     code: 'TP_NAME_UNKNOWN',
-    fix: 'did you mean client-from-cluster-ca?',
+    fix: 'did you mean etcd/client-from-cluster-ca?',
+  })
+  t.throws(() => findScenarioFiles(['etcd-certificate-expired']), {
+    code: 'TP_NAME_UNKNOWN',
+    fix: /etcd\/server-certificate-expired/,
   })
   t.throws(() => findScenarioFiles(['nothing like it']), { code: 'TP_NAME_UNKNOWN', fix: /--list/ })
 })

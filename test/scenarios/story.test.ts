@@ -15,6 +15,7 @@ const story = `title: Every kind of step and notice
 story: |
   One after the other, on one mesh.
 given:
+  nodes: 2
   ownTrustFiles: true
   flags:
     kube-apiserver: ['--audit-policy-file={dir}/audit-policy.yaml', '--audit-log-path={dir}/audit.log']
@@ -94,6 +95,8 @@ steps:
   - notices:
       - event: { reason: NodeNotReady }
       - component: { component: kubelet, is: down }
+      - component: { component: kubelet, node: node-2, is: down }
+      - log: { component: kubelet, node: node-2, says: node-2 }
   - restart: kubelet
   - wait-until: { node: { is: Ready }, within: 60s }
   - advance-clock: { by: 366d }

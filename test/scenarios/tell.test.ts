@@ -47,3 +47,17 @@ t.test('`trustplane explain` takes the name or the file of a scenario, and runs 
   t.match(JSON.parse(asJson.stdout), { kind: 'Scenario', name: 'identity/scheduler-certificate-expired' })
   t.equal((await trustplane('explain', join('nowhere', 'x.yaml'))).status, 2)
 })
+
+t.test('a mistyped name gets the scenarios, connections and reasons that may have been meant', async t => {
+  for (const [typed, meant] of [
+    ['schedular-certificate-expired', 'identity/scheduler-certificate-expired'],
+    ['etcd/client-from-cluser-ca', 'etcd/client-from-cluster-ca'],
+    ['kubelt', 'kubelet'],
+    ['unknown-authorty', 'unknown-authority'],
+  ] as const) {
+    const { status, stderr } = await trustplane('explain', typed)
+    t.equal(status, 2)
+    t.match(stderr, new RegExp(`fix: did you mean ${meant}\\b`), typed)
+  }
+  t.match((await trustplane('explain', 'rotation')).stderr, /"rotation" is \d+ scenarios/)
+})

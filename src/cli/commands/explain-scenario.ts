@@ -1,6 +1,6 @@
 /** `trustplane explain SCENARIO`: its story, both ends of what is refused, why, and the fix; with --run, as it is done now. */
-import { exitCodes } from '#errors.ts'
-import { findScenarioFiles } from '#scenarios/find.ts'
+import { exitCodes, messageOf, nearest, TrustplaneError } from '#errors.ts'
+import { findScenarioFiles, similarScenarios } from '#scenarios/find.ts'
 import { loadScenarios } from '#scenarios/load.ts'
 import { reporters } from '#scenarios/reporters/index.ts'
 import { runScenarios } from '#scenarios/runner.ts'
@@ -11,16 +11,34 @@ import { printDocument } from '../output.ts'
 import { onInterrupt } from '../signals.ts'
 import type { Style } from '../style.ts'
 
-/** Undefined: it is no scenario's name or file. */
-export async function scenarioOf(name: string): Promise<Scenario | undefined> {
+/**
+ * The scenario of this name or file. It is no connection and no reason either: `others` may have been meant.
+ * @throws TrustplaneError TP_NAME_UNKNOWN, with what it is similar to
+ */
+export async function scenarioOf(name: string, others: readonly string[]): Promise<Scenario> {
   let files: string[]
   try {
     files = findScenarioFiles([name])
-  } catch {
-    return undefined
+  } catch (error) {
+    // several of that name: it says which
+    if (/^several/.test(messageOf(error))) throw error
+    const similar = [...similarScenarios(name), ...[nearest(name, others) ?? []].flat()]
+    throw new TrustplaneError('TP_NAME_UNKNOWN', `there is no scenario, connection or reason ${JSON.stringify(name)}`, {
+      fix:
+        similar.length > 0
+          ? `did you mean ${similar.join(', or ')}?`
+          : 'see `trustplane run --list` for scenarios, `trustplane status` for connections',
+    })
   }
-  const [scenario] = files.length === 1 ? await loadScenarios(files) : []
-  return scenario
+  const [scenario, ...more] = await loadScenarios(files)
+  if (scenario && more.length === 0) return scenario
+  throw new TrustplaneError(
+    'TP_NAME_UNKNOWN',
+    `${JSON.stringify(name)} is ${files.length} scenarios, and one is explained`,
+    {
+      fix: `name one: trustplane run ${name} --list`,
+    },
+  )
 }
 
 export async function explainScenario(

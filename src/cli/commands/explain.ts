@@ -38,8 +38,9 @@ export function build(io?: Io): Command {
     if (reason) return explainReason(io, reason, options.output)
     if (from !== undefined && to === undefined && !isEnd(from)) {
       const { explainScenario, scenarioOf } = await import('./explain-scenario.ts')
-      const scenario = await scenarioOf(from)
-      if (scenario) return explainScenario(scenario, { io, style, output: options.output, run: options.run ?? false })
+      const ends = connections.flatMap(row => [row.from, row.to])
+      const scenario = await scenarioOf(from, [...ends, ...connectionNames, ...reasons.map(({ reason }) => reason)])
+      return explainScenario(scenario, { io, style, output: options.output, run: options.run ?? false })
     }
     const rows = from === undefined ? connections : rowsOf(from.replace(/ ->.*$/, ''), to ?? /-> (.*)$/.exec(from)?.[1])
     const layout = await openLayout(options.dir).catch(() => undefined)

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { readQuietly } from '../stage.ts'
-import { type NoticeSpec, text, within } from './notice.ts'
+import { memberId, readQuietly } from '../stage.ts'
+import { type NoticeSpec, onNode, placed, text, within } from './notice.ts'
 
 const states: Readonly<Record<string, string>> = { dead: 'down', stopped: 'down' }
 
@@ -8,7 +8,8 @@ export const component: NoticeSpec = {
   name: 'component',
   description: 'Whether a component runs; and of one that does not, its last words.',
   attributes: {
-    component: { kind: 'component', description: 'Which one; with several nodes, the first node’s.' },
+    component: { kind: 'component', description: 'Which one.' },
+    node: onNode,
     is: {
       kind: 'word',
       values: ['running', 'starting', 'down'],
@@ -18,14 +19,11 @@ export const component: NoticeSpec = {
     within,
   },
   expected: attributes =>
-    [
-      `${text(attributes, 'component')} is ${text(attributes, 'is')}`,
-      attributes.says && JSON.stringify(attributes.says),
-    ]
+    [`${placed(attributes)} is ${text(attributes, 'is')}`, attributes.says && JSON.stringify(attributes.says)]
       .filter(Boolean)
       .join(', and says '),
   async look({ mesh }, attributes) {
-    const member = mesh.member(text(attributes, 'component'))
+    const member = mesh.member(memberId(mesh, text(attributes, 'component'), text(attributes, 'node')))
     const is = states[member.state] ?? member.state
     const words = member.words ?? ''
     const log = readQuietly(join(mesh.dir, 'logs', `${member.id}.log`)).replaceAll('\\"', '"')

@@ -1,18 +1,20 @@
 import { join } from 'node:path'
-import { readQuietly } from '../stage.ts'
-import { type NoticeSpec, text, within } from './notice.ts'
+import { memberId, readQuietly } from '../stage.ts'
+import { type NoticeSpec, onNode, placed, text, within } from './notice.ts'
 
 export const log: NoticeSpec = {
   name: 'log',
   description: 'A line in the log of a component.',
   attributes: {
-    component: { kind: 'component', description: 'Whose; with several nodes, the first node’s.' },
+    component: { kind: 'component', description: 'Whose.' },
+    node: onNode,
     says: { kind: 'text', description: 'A part of a line.' },
     within,
   },
-  expected: attributes => `the log of ${text(attributes, 'component')} says ${JSON.stringify(attributes.says)}`,
+  expected: attributes => `the log of ${placed(attributes)} says ${JSON.stringify(attributes.says)}`,
   async look({ mesh }, attributes) {
-    const [id, says] = [text(attributes, 'component'), text(attributes, 'says')]
+    const id = memberId(mesh, text(attributes, 'component'), text(attributes, 'node'))
+    const says = text(attributes, 'says')
     // JSON lines: quotes in a message are escaped
     const lines = readQuietly(join(mesh.dir, 'logs', `${id}.log`))
       .replaceAll('\\"', '"')

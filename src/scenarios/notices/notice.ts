@@ -27,6 +27,17 @@ export interface NoticeSpec {
 export const text = (attributes: NoticeAttributes, name: string, otherwise = ''): string =>
   attributes[name] === undefined ? otherwise : String(attributes[name])
 
+/** Of notices about a component. */
+export const onNode = {
+  kind: 'node',
+  optional: true,
+  description: 'On which node: `node-2`. Left out: the first.',
+} as const
+
+/** `kubelet on node-2` */
+export const placed = (attributes: NoticeAttributes): string =>
+  [text(attributes, 'component'), ...(attributes.node === undefined ? [] : ['on', text(attributes, 'node')])].join(' ')
+
 /** Of every notice. */
 export const within = {
   kind: 'duration',
