@@ -1,4 +1,4 @@
-/** Who is in the cluster: members and ids as etcd computes them from --initial-cluster. There is no consensus: the first member leads. */
+/** Who is in the cluster: members and ids as etcd computes them from --initial-cluster, and who leads. */
 import { createHash } from 'node:crypto'
 import type { Member } from './types.ts'
 
@@ -7,8 +7,11 @@ export interface ClusterInfo {
   /** This member. */
   self: Member
   members: readonly Member[]
+  /** 0n: nobody, as far as this member knows. */
   leader: bigint
   raftTerm: number
+  /** The first that --initial-cluster names: it asks for votes at once. */
+  first: bigint
   /** As this member says it is: `3.4.23`. */
   version: string
   /** `3.4.0` */

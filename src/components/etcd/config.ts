@@ -87,9 +87,10 @@ function readCluster(values: EtcdFlags, version: string): ClusterInfo {
     id: clusterId(members.map(({ id }) => id)),
     self: members.find(member => member.name === name)!,
     members: [...members].sort((a, b) => (a.id < b.id ? -1 : 1)),
-    // fixed: the first that --initial-cluster names
-    leader: members[0]!.id,
-    raftTerm: 2,
+    // one alone leads; of several, somebody will
+    leader: members.length === 1 ? members[0]!.id : 0n,
+    raftTerm: members.length === 1 ? 2 : 0,
+    first: members[0]!.id,
     version,
     clusterVersion: version.replace(/\d+$/, '0'),
   }

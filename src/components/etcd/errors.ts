@@ -40,6 +40,9 @@ const table = {
   roleEmpty: [grpcCodes.invalidArgument, 'etcdserver: role name is empty'],
   roleNotFound: [grpcCodes.failedPrecondition, 'etcdserver: role name not found'],
   authNotEnabled: [grpcCodes.failedPrecondition, 'etcdserver: authentication is not enabled'],
+  noLeader: [grpcCodes.unavailable, 'etcdserver: no leader'],
+  notLeader: [grpcCodes.failedPrecondition, 'etcdserver: not leader'],
+  timeout: [grpcCodes.unavailable, 'etcdserver: request timed out'],
   stopped: [grpcCodes.unavailable, 'etcdserver: server stopped'],
 } as const satisfies Record<string, readonly [number, string]>
 

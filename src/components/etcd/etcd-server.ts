@@ -3,10 +3,12 @@
  * is journalled are the requests, in order; applying them again gives the same store. A request that could not be made
  * durable is never applied, so nothing that was read can be lost, and a full disk leaves the reads alone.
  */
+import { TrustplaneError } from '#errors.ts'
 import type { ClusterInfo } from './cluster.ts'
-import { EtcdError, etcdError, grpcCodes } from './errors.ts'
+import { etcdError } from './errors.ts'
 import type { Entry, Journal, SnapshotData } from './journal.ts'
 import { Leases } from './leases.ts'
+import type { Replica, ReplicaOptions } from './raft/replica.ts'
 import { Store } from './store.ts'
 import { checkDeleteRange, checkPut, checkRange, checkTxn, isReadOnly } from './txn-check.ts'
 import type {
@@ -51,6 +53,9 @@ export class EtcdServer {
   pending = 0
   /** Other members that answered the last probe. */
   activePeers = 0
+  /** Of a cluster: with the others. One member alone has none. */
+  replica: Replica | undefined
+  readonly #lost = new Set<() => void>()
   /** For metrics. */
   readonly counts = { range: 0, put: 0, delete: 0, txn: 0, failed: 0 }
   #journal: Journal | undefined
@@ -66,14 +71,15 @@ export class EtcdServer {
 
   /** Takes what the journal kept, and from now on writes to it. */
   async recover(journal: Journal): Promise<void> {
-    const { snapshot, entries } = await journal.load()
-    if (snapshot) {
-      for (const { id, ttl } of snapshot.leases) this.leases.grant(id, ttl)
-      this.store.restore(snapshot.revision, snapshot.compactRevision, snapshot.records)
-      this.raftIndex = snapshot.raftIndex
-      this.noSpace = snapshot.noSpace
+    if (this.replica) {
+      await this.replica.recover(journal)
+      return
     }
+    const { snapshot, entries } = await journal.load()
+    if (snapshot?.raftTerm !== undefined) throw otherCluster()
+    if (snapshot) this.#restore(snapshot)
     for (const entry of entries) {
+      if (entry.raft) throw otherCluster()
       this.raftIndex++
       try {
         this.#apply(entry)
@@ -85,7 +91,70 @@ export class EtcdServer {
     journal.onSnapshotDue(() => this.snapshot())
   }
 
-  start(): void {
+  #restore(snapshot: SnapshotData): void {
+    for (const { id, ttl } of snapshot.leases) this.leases.grant(id, ttl)
+    this.store.restore(snapshot.revision, snapshot.compactRevision, snapshot.records)
+    this.raftIndex = snapshot.raftIndex
+    this.noSpace = snapshot.noSpace
+  }
+
+  /** With several members: what it says to the others goes through `send`. Before `recover`. */
+  replicate(
+    make: (options: ReplicaOptions) => Replica,
+    options: Pick<ReplicaOptions, 'heartbeatMs' | 'electionMs' | 'send'>,
+  ): void {
+    const { cluster } = this
+    const { self, members } = cluster
+    this.replica = make({
+      ...options,
+      self: self.name,
+      others: members.filter(member => member !== self).map(({ name }) => name),
+      isFirst: cluster.first === self.id,
+      apply: entry => {
+        this.raftIndex++
+        return this.#apply(entry)
+      },
+      takeSnapshot: () => this.snapshot(),
+      restore: data => {
+        this.store.clear()
+        this.leases.clear()
+        this.#restore(data)
+        this.watches.rewind()
+      },
+      onLeader: (leader, term) => {
+        cluster.leader = members.find(({ name }) => name === leader)?.id ?? 0n
+        cluster.raftTerm = term
+        // the leader's clock decides when a lease is over; a new one lets each begin anew
+        if (leader === self.name) this.#keepLeases()
+        else this.leases.stop()
+      },
+      onLost: () => {
+        for (const tell of [...this.#lost]) tell()
+      },
+      keepAlive: lease => this.leases.keepAlive(lease),
+    })
+  }
+
+  get hasLeader(): boolean {
+    return this.replica?.hasLeader ?? true
+  }
+
+  get leaderChanges(): number {
+    return this.replica?.leaderChanges ?? 1
+  }
+
+  /** Called when this member has had no leader for a while. @returns stops that */
+  onLost(tell: () => void): () => void {
+    this.#lost.add(tell)
+    return () => void this.#lost.delete(tell)
+  }
+
+  async start(): Promise<void> {
+    if (this.replica) await this.replica.start()
+    else this.#keepLeases()
+  }
+
+  #keepLeases(): void {
     this.leases.start(async ids => {
       for (const id of ids) {
         try {
@@ -101,6 +170,7 @@ export class EtcdServer {
   async stop(): Promise<void> {
     this.leases.stop()
     this.watches.stop()
+    await this.replica?.stop()
     await this.#journal?.close()
   }
 
@@ -118,11 +188,16 @@ export class EtcdServer {
 
   // KV
 
-  range(request: RangeRequest): RangeResponse {
-    this.#mustLead()
+  range(request: RangeRequest): Answer<RangeResponse> {
     checkRange(request)
     this.counts.range++
-    return this.store.range(request)
+    return request.serializable ? this.store.range(request) : this.#read(() => this.store.range(request))
+  }
+
+  /** With everything that was answered before in it, by any member. */
+  #read<T>(read: () => T): Answer<T> {
+    const { replica } = this
+    return !replica || replica.raft.isCertain ? read() : replica.readable().then(read)
   }
 
   put(request: PutRequest): Answer<PutResponse> {
@@ -138,10 +213,7 @@ export class EtcdServer {
 
   txn(request: TxnRequest): Answer<TxnResponse> {
     checkTxn(request, this.options.maxTxnOps)
-    if (isReadOnly(request)) {
-      this.#mustLead()
-      return this.store.txn(request)
-    }
+    if (isReadOnly(request)) return this.#read(() => this.store.txn(request))
     this.#checkSize(txnBytes(request))
     return this.#propose({ txn: request }, hasPut(request))
   }
@@ -162,15 +234,13 @@ export class EtcdServer {
   }
 
   /** @returns the TTL in seconds; 0 when there is no such lease */
-  keepAlive(id: bigint): number {
-    this.#mustLead()
-    return this.leases.keepAlive(id)
+  keepAlive(id: bigint): Answer<number> {
+    return this.replica ? this.replica.keepAlive(id) : this.leases.keepAlive(id)
   }
 
   // watches
 
   watch(send: Send): WatchStream {
-    this.#mustLead()
     return this.watches.open(send)
   }
 
@@ -200,8 +270,13 @@ export class EtcdServer {
     throw etcdError(this.#hasMember(id) ? 'memberNotLearner' : 'memberNotFound')
   }
 
-  moveLeader(target: bigint): void {
-    if (target !== this.cluster.leader) throw etcdError('badLeaderTransferee')
+  moveLeader(target: bigint): Answer<void> {
+    const { members, leader, self } = this.cluster
+    const to = members.find(({ id }) => id === target)
+    if (!to) throw etcdError('badLeaderTransferee')
+    if (target === leader) return undefined
+    if (leader !== self.id) throw etcdError('notLeader')
+    return this.replica?.raft.handOver(to.name)
   }
 
   #hasMember(id: bigint): boolean {
@@ -213,29 +288,17 @@ export class EtcdServer {
     return Math.max(20_480, Math.ceil(this.store.size / 4096) * 4096)
   }
 
-  /** Other members hold no data: what they would answer is not what the leader would. */
-  #mustLead(): void {
-    const { leader, self, members } = this.cluster
-    if (leader === self.id) return
-    const { name, clientUrls } = members.find(({ id }) => id === leader)!
-    const where = clientUrls.length > 0 ? `${name} at ${clientUrls.join(', ')}` : name
-    throw new EtcdError(
-      grpcCodes.unavailable,
-      `etcdserver: no leader (this member of the stand-in holds no data: ask ${where})`,
-    )
-  }
-
   #checkSize(bytes: number): void {
     if (bytes > this.options.maxRequestBytes) throw etcdError('requestTooLarge')
   }
 
   /** @param grows it takes space, so it is refused while there is none */
   #propose<T>(entry: Entry, grows = false): Answer<T> {
-    this.#mustLead()
     if (grows) {
       if (!this.noSpace && this.store.size > this.options.quotaBytes) this.noSpace = true
       if (this.noSpace) throw etcdError('noSpace')
     }
+    if (this.replica) return this.replica.propose<T>(entry)
     if (!this.#journal) {
       this.raftIndex++
       return this.#apply(entry) as T
@@ -291,6 +354,11 @@ export class EtcdServer {
     return undefined
   }
 }
+
+const otherCluster = () =>
+  new TrustplaneError('TP_DATA_DIR_INVALID', 'etcd: --data-dir holds the data of one of several members', {
+    fix: 'give another --data-dir, or start it with --initial-cluster as before',
+  })
 
 /** etcd wants http, https or unix URLs with a port and no path. */
 function isPeerUrl(text: string): boolean {

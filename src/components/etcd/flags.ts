@@ -16,8 +16,18 @@ export const flags = [
   },
   known('wal-dir', 'string', 'path to the dedicated wal directory'),
   known('snapshot-count', 'int', 'number of committed transactions to trigger a snapshot to disk'),
-  known('heartbeat-interval', 'int', 'time (in milliseconds) of a heartbeat interval'),
-  known('election-timeout', 'int', 'time (in milliseconds) for an election to timeout'),
+  {
+    name: 'heartbeat-interval',
+    kind: 'int',
+    description: 'time (in milliseconds) of a heartbeat interval',
+    default: '100',
+  },
+  {
+    name: 'election-timeout',
+    kind: 'int',
+    description: 'time (in milliseconds) for an election to timeout',
+    default: '1000',
+  },
   known('initial-election-tick-advance', 'bool', 'whether to fast-forward initial election ticks on boot'),
   {
     name: 'listen-peer-urls',

@@ -15,7 +15,7 @@ import { createHttp, type HttpServer } from './http.ts'
 import { listen, type Port, type PortOptions } from './listener.ts'
 import { Metrics } from './metrics.ts'
 import { checkCertSan } from './peer-san.ts'
-import { createPeerHttp, linkPeers } from './peers.ts'
+import { createPeerHttp, openPeers } from './peers.ts'
 import { registerHealth, registerManners, registerMetrics, registerNotFound, registerVersion } from './plain-paths.ts'
 import { clientSide, peerSide, protocolOptions, securityFor } from './security.ts'
 
@@ -61,6 +61,17 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
       'listen-client-urls': clientUrls.map(({ text }) => text),
       'advertise-client-urls': cluster.self.clientUrls,
     })
+    const peers = openPeers({ server, context, security: peerSecurity, protocol })
+    undo.push(() => peers.close())
+    if (cluster.members.length > 1) {
+      const { Replica } = await import('./raft/replica.ts')
+      const electionMs = values['election-timeout']
+      server.replicate(options => new Replica(options), {
+        heartbeatMs: values['heartbeat-interval'],
+        electionMs,
+        send: (to, message) => peers.send(to, message, 2 * electionMs),
+      })
+    }
     if (values['data-dir'] !== undefined) {
       const journal = await openDataDir(values['data-dir'], {
         log,
@@ -136,9 +147,10 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
       }
     }
 
-    server.start()
-    const links = linkPeers({ server, context, security: peerSecurity, protocol })
-    undo.push(() => links.close())
+    peers.watch()
+    await server.start()
+    // before the ports close
+    undo.push(() => server.replica?.leave())
     if (config.autoCompaction) undo.push(startAutoCompaction(config.autoCompaction, server, log))
     log.info('ready to serve client requests')
     return { addresses, failed: failure.promise, stop }

@@ -1,4 +1,6 @@
 /** What the server journals, and what a journal is to it. `data-dir.ts` has the one on disk. */
+import type { LogEntry } from './raft/messages.ts'
+import type { HardState } from './raft/raft.ts'
 import type { CompactionRequest, DeleteRangeRequest, KeyValue, PutRequest, TxnRequest } from './types.ts'
 
 /** One request that changes something; one field is set. */
@@ -10,12 +12,17 @@ export interface Entry {
   leaseGrant?: { id: bigint; ttl: number }
   leaseRevoke?: { id: bigint }
   alarm?: { noSpace: boolean }
+  /** Of a cluster: what Raft keeps on disk, one field set. The requests are in its entries. */
+  raft?: { state?: HardState; entry?: LogEntry; snapshot?: { payloads: readonly string[] } }
 }
 
 export interface SnapshotData {
   revision: number
   compactRevision: number
   raftIndex: number
+  /** Of a cluster: of the entry at `raftIndex`, and what Raft knew. */
+  raftTerm?: number
+  raftState?: HardState
   noSpace: boolean
   leases: readonly { id: bigint; ttl: number }[]
   records: readonly KeyValue[]

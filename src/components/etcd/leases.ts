@@ -38,6 +38,11 @@ export class Leases implements LeaseBook {
     clearTimeout(this.#timer)
   }
 
+  /** All are gone, with nothing said of their keys. */
+  clear(): void {
+    this.#leases.clear()
+  }
+
   get size(): number {
     return this.#leases.size
   }

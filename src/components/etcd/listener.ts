@@ -33,7 +33,12 @@ export async function listen(options: PortOptions): Promise<Port> {
 }
 
 async function listenPlain({ url, accept }: PortOptions): Promise<Port> {
-  const server = createServer({ noDelay: true }, socket => accept(socket))
+  const open = new Set<Socket>()
+  const server = createServer({ noDelay: true }, socket => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+    accept(socket)
+  })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen({ host: url.host, port: url.port }, resolve)
@@ -43,7 +48,11 @@ async function listenPlain({ url, accept }: PortOptions): Promise<Port> {
   const { port } = server.address() as { port: number }
   return {
     address: { host: url.host, port },
-    close: () => new Promise(resolve => void server.close(() => resolve())),
+    close: () =>
+      new Promise(resolve => {
+        server.close(() => resolve())
+        for (const socket of open) socket.destroy()
+      }),
   }
 }
 

@@ -59,7 +59,11 @@ export class Metrics {
     const server = this.#server
     const { store, leases, watches, cluster } = server
     const gauges: readonly (readonly [name: string, help: string, value: () => number])[] = [
-      ['etcd_server_has_leader', 'Whether or not a leader exists. 1 is existence, 0 is not.', () => 1],
+      [
+        'etcd_server_has_leader',
+        'Whether or not a leader exists. 1 is existence, 0 is not.',
+        () => Number(server.hasLeader),
+      ],
       [
         'etcd_server_is_leader',
         'Whether or not this member is a leader. 1 if is, 0 otherwise.',
@@ -116,7 +120,7 @@ export class Metrics {
     }
     const counts = server.counts
     const counters: readonly (readonly [name: string, help: string, value: () => number])[] = [
-      ['etcd_server_leader_changes_seen_total', 'The number of leader changes seen.', () => 1],
+      ['etcd_server_leader_changes_seen_total', 'The number of leader changes seen.', () => server.leaderChanges],
       ['etcd_server_proposals_failed_total', 'The total number of failed proposals seen.', () => counts.failed],
       ['etcd_mvcc_range_total', 'Total number of ranges seen by this member.', () => counts.range],
       ['etcd_mvcc_put_total', 'Total number of puts seen by this member.', () => counts.put],

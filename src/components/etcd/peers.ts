@@ -1,15 +1,17 @@
 /**
- * The peer port, and this member's connections to the others. There is no consensus to carry over them: members ask each
- * other's `/raft/probing`, as etcd's rafthttp does to see whether a peer is there, and `/members`, for client URLs. So
- * every pair of peers does its TLS handshakes, and the log says what etcd's says when one of them fails.
+ * The peer port, and this member's connections to the others: what Raft says (`raft/`), and, as etcd's rafthttp does to see whether a
+ * peer is there, `/raft/probing`, and `/members`, for client URLs. So every pair of peers does its TLS handshakes, and the log
+ * says what etcd's says when one of them fails.
  */
-import { Agent } from 'undici'
+import { Agent, type Dispatcher } from 'undici'
 import { createDialer } from '#tls/dial.ts'
 import type { Dialer, DialOptions } from '#tls/types.ts'
 import type { ComponentContext } from '../component.ts'
 import type { EtcdServer } from './etcd-server.ts'
 import { createHttp, type HttpServer } from './http.ts'
 import { registerNotFound, registerVersion } from './plain-paths.ts'
+import type { Answer, Message } from './raft/messages.ts'
+import { postMessage, raftHandler } from './raft/transport.ts'
 import type { Security } from './security.ts'
 import type { Member } from './types.ts'
 
@@ -20,7 +22,7 @@ const probeTimeoutMs = 5000
 /** What a peer port serves. */
 export async function createPeerHttp(server: EtcdServer): Promise<HttpServer> {
   const { cluster } = server
-  const http = await createHttp([])
+  const http = await createHttp(cluster.members.length > 1 ? [raftHandler(server)] : [])
   const { app } = http
   registerVersion(app, server)
   registerNotFound(app)
@@ -41,11 +43,15 @@ export async function createPeerHttp(server: EtcdServer): Promise<HttpServer> {
   return http
 }
 
-export interface PeerLinks {
+export interface Peers {
+  /** @throws Error, when the member cannot be reached or does not answer in time */
+  send(to: string, message: Message, timeoutMs: number): Promise<Answer>
+  /** Probes every other member, now and every few seconds. */
+  watch(): void
   close(): Promise<void>
 }
 
-interface PeerLinkOptions {
+interface PeerOptions {
   server: EtcdServer
   context: ComponentContext
   /** undefined: peers are dialled over plain HTTP alone. */
@@ -53,8 +59,7 @@ interface PeerLinkOptions {
   protocol: Pick<DialOptions, 'minVersion' | 'maxVersion' | 'cipherSuites'>
 }
 
-/** Probes every other member, now and every few seconds. */
-export function linkPeers({ server, context, security, protocol }: PeerLinkOptions): PeerLinks {
+export function openPeers({ server, context, security, protocol }: PeerOptions): Peers {
   const { clock, voice, log, records } = context
   const others = server.cluster.members.filter(member => member !== server.cluster.self)
   const dialer: Dialer | undefined =
@@ -72,15 +77,17 @@ export function linkPeers({ server, context, security, protocol }: PeerLinkOptio
       ...protocol,
     })
   const plain = new Agent()
+  const agentFor = (url: string) => (url.startsWith('https:') && dialer ? dialer.agent : plain)
   const active = new Map<bigint, boolean>()
-  const links = others.map(member => {
+  const links: (() => void)[] = []
+  const watch = (member: Member) => {
     const id = member.id.toString(16)
     log.info('added remote peer', { 'local-member-id': server.cluster.self.id.toString(16), 'remote-peer-id': id })
     let timer: NodeJS.Timeout | undefined
     let closed = false
     const probe = async () => {
       try {
-        await askPeer(member, plain, dialer)
+        await askPeer(member, agentFor)
         if (active.get(member.id) !== true) log.info('peer became active', { 'peer-id': id })
         active.set(member.id, true)
       } catch (error) {
@@ -100,12 +107,17 @@ export function linkPeers({ server, context, security, protocol }: PeerLinkOptio
       if (!closed) timer = setTimeout(probe, probeIntervalMs).unref()
     }
     void probe()
-    return () => {
+    links.push(() => {
       closed = true
       clearTimeout(timer)
-    }
-  })
+    })
+  }
   return {
+    send(to, message, timeoutMs) {
+      const urls = others.find(({ name }) => name === to)!.peerUrls
+      return postMessage(agentFor(urls[0]!), urls, message, { clusterId: server.cluster.id, timeoutMs })
+    },
+    watch: () => others.forEach(watch),
     async close() {
       for (const stop of links) stop()
       await Promise.all([plain.destroy(), dialer?.close()])
@@ -114,11 +126,11 @@ export function linkPeers({ server, context, security, protocol }: PeerLinkOptio
 }
 
 /** The first of its URLs that answers; learns its client URLs on the way. */
-async function askPeer(member: Member, plain: Agent, dialer: Dialer | undefined): Promise<void> {
+async function askPeer(member: Member, agentFor: (url: string) => Dispatcher): Promise<void> {
   let failure: unknown
   for (const url of member.peerUrls) {
     try {
-      const agent = url.startsWith('https:') && dialer ? dialer.agent : plain
+      const agent = agentFor(url)
       const get = (path: string) =>
         agent.request({ origin: url, path, method: 'GET', signal: AbortSignal.timeout(probeTimeoutMs) })
       const probing = await get('/raft/probing')

@@ -12,7 +12,11 @@ const serializableRead: Check = ['serializable_read', () => undefined]
 
 const checks: Record<'livez' | 'readyz', readonly Check[]> = {
   livez: [serializableRead],
-  readyz: [['data_corruption', () => undefined], serializableRead, ['linearizable_read', () => undefined]],
+  readyz: [
+    ['data_corruption', () => undefined],
+    serializableRead,
+    ['linearizable_read', server => (server.hasLeader ? undefined : 'etcdserver: no leader')],
+  ],
 }
 
 const plainText = 'text/plain; charset=utf-8'
@@ -26,8 +30,8 @@ export function registerMetrics(app: FastifyInstance, metrics: Metrics): void {
 
 export function registerHealth(app: FastifyInstance, server: EtcdServer, voice: Voice): void {
   app.get('/health', async (_, reply) => {
-    const healthy = !server.noSpace
-    const reason = healthy ? '' : 'ALARM NOSPACE'
+    const reason = server.noSpace ? 'ALARM NOSPACE' : server.hasLeader ? '' : 'RAFT NO LEADER'
+    const healthy = reason === ''
     reply.code(healthy ? 200 : 503).type(plainText)
     return JSON.stringify(voice === 'go1.19' ? { health: String(healthy) } : { health: String(healthy), reason })
   })

@@ -44,9 +44,9 @@ const recordOverhead = 60
 
 export class Store {
   /** Keys whose newest record is no tombstone: counting and listing the present need no more. */
-  readonly #live = new SortedMap<Entry>()
+  #live = new SortedMap<Entry>()
   /** Keys with any record left. */
-  readonly #all = new SortedMap<Entry>()
+  #all = new SortedMap<Entry>()
   readonly #byKey = new Map<Bytes, Entry>()
   /** Every record by revision; older than the compaction only for keys in #survivors. */
   #history: KeyValue[] = []
@@ -231,6 +231,17 @@ export class Store {
       if (record.modRevision < compacted) this.#survivors.add(record)
       else this.#history.push(record)
     }
+  }
+
+  /** Everything is gone: another member's state comes in its place. */
+  clear(): void {
+    this.#live = new SortedMap()
+    this.#all = new SortedMap()
+    this.#byKey.clear()
+    this.#history = []
+    this.#survivors = new Set()
+    this.#bytes = 0
+    this.#records = 0
   }
 
   // inside a transaction

@@ -64,6 +64,13 @@ export class Watches {
     return new WatchStream(this, this.#store, this.#options, send)
   }
 
+  /** The store was put in place by another member's: what is new in it is in its history. */
+  rewind(): void {
+    const all = [...this.#ranges, ...[...this.#byKey.values()].flatMap(watchers => [...watchers])]
+    for (const watcher of all) watcher.behind = true
+    for (const stream of new Set(all.map(watcher => watcher.stream))) stream.resume()
+  }
+
   stop(): void {
     clearInterval(this.#progressTimer)
   }

@@ -143,6 +143,7 @@ const alone: ClusterInfo = {
   members: [self],
   leader: 1n,
   raftTerm: 2,
+  first: 1n,
   version: '3.5.16',
   clusterVersion: '3.5.0',
 }

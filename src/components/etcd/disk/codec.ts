@@ -10,6 +10,10 @@ export function encodeEntry(entry: Entry): string {
   return entry.put && entry.put.lease === undefined ? JSON.stringify(entry) : JSON.stringify(entry, withoutBigints)
 }
 
+/** Any value with lease ids in it, and back. */
+export const toText = (value: unknown): string => JSON.stringify(value, withoutBigints)
+export const fromText = (text: string): unknown => JSON.parse(text, withBigints)
+
 export const decodeEntry = (text: string): Entry => JSON.parse(text, withBigints)
 
 /** So many bytes of records go into one frame. */

@@ -21,8 +21,10 @@ export type Header = (revision: number) => string
 /** The header of a member's responses; only the revision changes. */
 export function headerOf(cluster: ClusterInfo): Header {
   const head = `{"cluster_id":"${cluster.id}","member_id":"${cluster.self.id}"`
-  const tail = `,"raft_term":"${cluster.raftTerm}"}`
-  return revision => (revision === 0 ? head + tail : `${head},"revision":"${revision}"${tail}`)
+  return revision => {
+    const tail = `,"raft_term":"${cluster.raftTerm}"}`
+    return revision === 0 ? head + tail : `${head},"revision":"${revision}"${tail}`
+  }
 }
 
 /** In transactions etcd fills in nothing but the revision. */

@@ -21,7 +21,12 @@ export function streamPaths(server: EtcdServer, replies: Replies): Record<string
       const out = resultLines(response, replies)
       const stream = server.watch(message => out(encodeWatch(message, header)))
       response.on('drain', () => stream.resume())
-      response.on('close', () => stream.close())
+      // etcd ends a watch whose member has lost its leader (clients ask it to): nothing would come any more
+      const forget = server.onLost(() => response.destroy())
+      response.on('close', () => {
+        forget()
+        stream.close()
+      })
       eachValue<WatchRequest>(request, schemas.watchRequest, {
         value: message => {
           if (message.createRequest) withKey<WatchCreateRequest>(message.createRequest)
@@ -57,8 +62,11 @@ export function streamPaths(server: EtcdServer, replies: Replies): Record<string
       const out = resultLines(response, replies)
       eachValue<{ id?: bigint }>(request, schemas.leaseRequest, {
         value: ({ id = 0n }) => {
-          const ttl = server.keepAlive(id)
-          out(`{"header":${header(server.store.revision)},"ID":"${id}"${ttl > 0 ? `,"TTL":"${ttl}"` : ''}}`)
+          const tell = (ttl: number) =>
+            out(`{"header":${header(server.store.revision)},"ID":"${id}"${ttl > 0 ? `,"TTL":"${ttl}"` : ''}}`)
+          const answer = server.keepAlive(id)
+          if (answer instanceof Promise) answer.then(tell, error => endWith(response, replies, error))
+          else tell(answer)
         },
         end: () => response.end(),
         error: error => endWith(response, replies, error),

@@ -45,7 +45,7 @@ export function unaryPaths(server: EtcdServer): Record<string, Unary> {
 
   return {
     '/kv/range': path<RangeRequest>(schemas.rangeRequest, request =>
-      encode.encodeRangeBody(server.range(withKey(request)), header),
+      then(server.range(withKey(request)), response => encode.encodeRangeBody(response, header)),
     ),
     '/kv/put': path<PutRequest>(schemas.putRequest, request =>
       then(server.put(withKey(request)), response => encode.encodePut(response, header)),
@@ -119,10 +119,9 @@ export function unaryPaths(server: EtcdServer): Record<string, Unary> {
     ),
     '/maintenance/defragment': () => '{}',
     '/maintenance/hash': () => `{"header":${header(server.store.revision)},"hash":${hashKv(server.store.records())}}`,
-    '/maintenance/transfer-leadership': path<{ targetId?: bigint }>(schemas.moveLeaderRequest, ({ targetId = 0n }) => {
-      server.moveLeader(targetId)
-      return bare()
-    }),
+    '/maintenance/transfer-leadership': path<{ targetId?: bigint }>(schemas.moveLeaderRequest, ({ targetId = 0n }) =>
+      then(server.moveLeader(targetId), bare),
+    ),
 
     // no users or roles are kept: etcd's answers while there are none
     '/auth/user/add': notKept,

@@ -9,8 +9,8 @@ import type * as api from '../types.ts'
 export type Header = (revision: number) => MessageInitShape<typeof pb.ResponseHeaderSchema>
 
 export function headerOf(cluster: ClusterInfo): Header {
-  const fixed = { clusterId: cluster.id, memberId: cluster.self.id, raftTerm: BigInt(cluster.raftTerm) }
-  return revision => ({ ...fixed, revision: BigInt(revision) })
+  const fixed = { clusterId: cluster.id, memberId: cluster.self.id }
+  return revision => ({ ...fixed, raftTerm: BigInt(cluster.raftTerm), revision: BigInt(revision) })
 }
 
 /** In transactions etcd fills in nothing but the revision. */

@@ -36,7 +36,8 @@ export function registerServices(router: ConnectRouter, server: EtcdServer): voi
     answering(() => Promise.reject(new EtcdError(grpcCodes.unimplemented, 'etcdserver: users and roles are not kept')))
 
   router.service(pb.KV, {
-    range: request => answering(() => convert.rangeResponse(server.range(convert.rangeRequest(request)), header)),
+    range: request =>
+      answering(async () => convert.rangeResponse(await server.range(convert.rangeRequest(request)), header)),
     put: request => answering(async () => convert.putResponse(await server.put(convert.putRequest(request)), header)),
     deleteRange: request =>
       answering(async () =>
@@ -61,9 +62,11 @@ export function registerServices(router: ConnectRouter, server: EtcdServer): voi
         }),
       )
       const end = () => {
+        forget()
         stream.close()
         queue.end()
       }
+      const forget = server.onLost(() => end())
       context.signal.addEventListener('abort', end)
       const read = async () => {
         try {
@@ -154,8 +157,8 @@ export function registerServices(router: ConnectRouter, server: EtcdServer): voi
       }
     },
     moveLeader: ({ targetID }) =>
-      answering(() => {
-        server.moveLeader(targetID)
+      answering(async () => {
+        await server.moveLeader(targetID)
         return bare()
       }),
   })
