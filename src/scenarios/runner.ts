@@ -10,6 +10,7 @@ import { isGood, type LookFor, look, type PhaseResult } from './look.ts'
 import { findNotice } from './notices/index.ts'
 import { perform } from './perform.ts'
 import { applyObjects } from './performers/objects.ts'
+import { whyNotOn } from './real-etcd.ts'
 import type { Original, Stage } from './stage.ts'
 import { isLook } from './steps.ts'
 import type { ExpectDocument, Notice, NoticeAttributes, NoticeDocument, Scenario, Step } from './types.ts'
@@ -19,6 +20,8 @@ export interface ScenarioResult {
   ok: boolean
   seconds: number
   phases: readonly PhaseResult[]
+  /** Why it was not run at all: a real etcd cannot play it. It counts as well then. */
+  skipped?: string
   /** The scenario could not be run at all, or not to its end. */
   error?: unknown
   /** Of the PKI as it was at first; with the option `timeline`. */
@@ -75,6 +78,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     phases,
     ...more,
   })
+  const skipped = options.etcdBinary ? whyNotOn(options.etcdBinary, scenario) : undefined
+  if (skipped) return done({ skipped })
   let stage: Stage | undefined
   let ends: { timeline?: Timeline } = {}
   try {

@@ -135,3 +135,36 @@ t.test('json is one document with everything in it', async t => {
     ],
   })
 })
+
+t.test('a scenario that was not run is skipped in every format, and is no failure', async t => {
+  const skipped: ScenarioResult = {
+    scenario: scenario('moved'),
+    ok: true,
+    seconds: 0,
+    phases: [],
+    skipped: 'it moves etcd’s clock',
+  }
+  const words: Record<string, RegExp> = {
+    pretty: /– etcd\/moved[\s\S]*skipped: it moves etcd’s clock[\s\S]*0 passed, 0 failed, 1 skipped/,
+    tap: /\nok 1 - .* # SKIP it moves etcd’s clock\n/,
+    junit: /<skipped message="it moves etcd’s clock"\/>/,
+    json: /"skipped": "it moves etcd’s clock"/,
+    html: /– skipped/,
+  }
+  for (const [name, wanted] of Object.entries(words)) {
+    let text = ''
+    const symbols = { ok: '✓', fail: '✗', warn: '!', idle: '–' }
+    const reporter = reporters[name]!({
+      write: part => {
+        text += part
+      },
+      symbol: state => symbols[state],
+      bold: part => part,
+      dim: part => part,
+    })
+    reporter.begin([skipped.scenario])
+    reporter.result(skipped)
+    reporter.end([skipped])
+    t.match(text, wanted, name)
+  }
+})

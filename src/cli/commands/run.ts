@@ -160,11 +160,14 @@ function progressLine(io: Io, total: number, { quiet = false, output }: { quiet?
       running.add(scenario.name)
       draw()
     },
-    end({ scenario, ok }: ScenarioResult) {
+    end({ scenario, ok, skipped }: ScenarioResult) {
       running.delete(scenario.name)
       done++
       if (moving) io.stderr.write('\r\x1b[2K')
-      if (telling) io.stderr.write(`${done}/${total} ${ok ? 'ok' : 'FAILED'} ${scenario.group}/${scenario.name}\n`)
+      if (telling)
+        io.stderr.write(
+          `${done}/${total} ${skipped ? 'skipped' : ok ? 'ok' : 'FAILED'} ${scenario.group}/${scenario.name}\n`,
+        )
       setImmediate(draw)
     },
     clear() {

@@ -38,13 +38,14 @@ ${results.map(scenarioSection)}
 const raw = html`<style>${new Markup(style)}</style>`
 
 function overviewRow(result: ScenarioResult): Markup {
-  const { scenario, phases, ok, error } = result
+  const { scenario, phases, ok, error, skipped } = result
+  const word = skipped ? '– skipped' : ok ? '✓ ok' : error === undefined ? '✗ failed' : '✗ not run'
   const red = phases.flatMap(({ phase, rows }) =>
     phase === 'fix' ? [] : rows.filter(row => row.outcome === 'refused'),
   )
   const words = (values: readonly (string | undefined)[]) => [...new Set(values.filter(Boolean))].join(', ') || '–'
   const names = [...new Set(red.map(({ from, to }) => `${from} → ${to}`))]
   const shown = names.length > 2 ? `${names.length} connections` : words(names)
-  return html`<tr><td><a href="#${anchorOf(result)}">${prose(scenario.title)}</a><br><span class="soft small mono">${scenario.group}/${scenario.name}</span></td><td>${ok ? '✓ ok' : error === undefined ? '✗ failed' : '✗ not run'}</td><td>${shown}</td><td>${words(red.map(row => row.refusedBy))}</td><td>${words(red.map(row => row.layer))}</td><td>${words(red.map(row => row.reason))}</td></tr>
+  return html`<tr><td><a href="#${anchorOf(result)}">${prose(scenario.title)}</a><br><span class="soft small mono">${scenario.group}/${scenario.name}</span></td><td>${word}</td><td>${shown}</td><td>${words(red.map(row => row.refusedBy))}</td><td>${words(red.map(row => row.layer))}</td><td>${words(red.map(row => row.reason))}</td></tr>
 `
 }

@@ -8,7 +8,7 @@ export function json({ write }: ReporterOptions): Reporter {
     result() {},
     end(results) {
       const items = results.map(result => {
-        const { scenario, ok, seconds, phases, kept } = result
+        const { scenario, ok, seconds, phases, kept, skipped } = result
         const { name, group, file, title } = scenario
         return {
           name,
@@ -16,6 +16,7 @@ export function json({ write }: ReporterOptions): Reporter {
           file,
           title,
           ok,
+          ...(skipped === undefined ? {} : { skipped }),
           seconds: Math.round(seconds * 1000) / 1000,
           problems: complaints(result),
           // the explanations say again what the rows hold

@@ -44,6 +44,7 @@ function suite(result: ScenarioResult): string {
         ]
       : []),
   ])
+  if (result.skipped !== undefined) cases.push(testcase(name, scenario.title, undefined, undefined, result.skipped))
   if (result.error !== undefined) cases.push(testcase(name, phaseWords.start!, complaints(result).at(-1)!.text))
   const failures = cases.filter(xml => xml.includes('<failure')).length
   return `  <testsuite name="${escapeXml(name)}" tests="${cases.length}" failures="${failures}" time="${seconds.toFixed(3)}">\n${cases.join('')}  </testsuite>\n`

@@ -56,9 +56,12 @@ function complaintsOf({ differences, disagreements, notices, dead }: PhaseResult
   ]
 }
 
-/** Notices that could not be looked for, each once. */
-export const skippedIn = ({ phases }: ScenarioResult): string[] => [
-  ...new Set(phases.flatMap(({ notices }) => notices.flatMap(({ skipped }) => skipped ?? []))),
+/** Why it was not run, or why notices could not be looked for; each once. */
+export const skippedIn = ({ phases, skipped }: ScenarioResult): string[] => [
+  ...new Set([
+    ...(skipped ? [skipped] : []),
+    ...phases.flatMap(({ notices }) => notices.flatMap(one => one.skipped ?? [])),
+  ]),
 ]
 
 export const phaseWords: Record<string, string> = {
@@ -69,11 +72,14 @@ export const phaseWords: Record<string, string> = {
 }
 
 export function totals(results: readonly ScenarioResult[]) {
-  const passed = results.filter(result => result.ok).length
+  const leftOut = results.filter(result => result.skipped !== undefined).length
+  const passed = results.filter(result => result.ok).length - leftOut
   const phases = results.flatMap(result => result.phases)
   return {
     passed,
-    failed: results.length - passed,
+    failed: results.length - passed - leftOut,
+    /** Scenarios that were not run. */
+    leftOut,
     dialled: phases.reduce((sum, { rows }) => sum + rows.length, 0),
     noticed: phases.reduce((sum, { notices }) => sum + notices.length, 0),
     skipped: phases.flatMap(({ notices }) => notices).filter(({ skipped }) => skipped).length,

@@ -34,6 +34,10 @@ export function tap({ write }: ReporterOptions): Reporter {
         write(`    not ok ${++points} - ${phaseWords.start}\n`)
         write(diagnostics({ message: complaints(result).at(-1)!.text }, 6))
       }
+      if (result.skipped !== undefined) {
+        write(`    1..0 # SKIP ${result.skipped}\nok ${++count} - ${name} # SKIP ${result.skipped}\n`)
+        return
+      }
       write(`    1..${points}\n`)
       write(`${ok ? '' : 'not '}ok ${++count} - ${name} # time=${Math.round(seconds * 1000)}ms\n`)
     },

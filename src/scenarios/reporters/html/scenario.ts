@@ -20,7 +20,7 @@ export function scenarioSection(result: ScenarioResult): Markup {
   return html`<article id="${anchorOf(result)}" aria-labelledby="${anchorOf(result)}-h">
 <p class="soft small mono">${scenario.group}/${scenario.name}</p>
 <h2 id="${anchorOf(result)}-h">${prose(scenario.title)}</h2>
-<div class="facts">${status(ok)}<span class="soft small">plan ${scenario.plan}, ${seconds.toFixed(1)} s</span></div>
+<div class="facts">${result.skipped === undefined && status(ok)}<span class="soft small">plan ${scenario.plan}, ${seconds.toFixed(1)} s</span></div>
 ${scenario.story.split(/\n{2,}/).map(part => html`<p>${prose(part)}</p>`)}
 ${scenario.sources.length > 0 && html`<p class="small soft">Source: ${scenario.sources.map((one, index) => html`${index > 0 ? ', ' : ''}${link(one)}`)}</p>`}
 ${broken(result)}
