@@ -56,6 +56,7 @@ export class EtcdServer {
   /** Of a cluster: with the others. One member alone has none. */
   replica: Replica | undefined
   readonly #lost = new Set<() => void>()
+  #leaving = false
   /** For metrics. */
   readonly counts = { range: 0, put: 0, delete: 0, txn: 0, failed: 0 }
   #journal: Journal | undefined
@@ -167,6 +168,15 @@ export class EtcdServer {
     })
   }
 
+  /** Of several members: leadership goes to another, what is under way is answered, and nothing more is taken. */
+  async leave(): Promise<void> {
+    const { replica } = this
+    if (!replica) return
+    await replica.leave()
+    this.#leaving = true
+    await replica.idle()
+  }
+
   async stop(): Promise<void> {
     this.leases.stop()
     this.watches.stop()
@@ -196,6 +206,7 @@ export class EtcdServer {
 
   /** With everything that was answered before in it, by any member. */
   #read<T>(read: () => T): Answer<T> {
+    if (this.#leaving) throw etcdError('stopped')
     const { replica } = this
     return !replica || replica.raft.isCertain ? read() : replica.readable().then(read)
   }
@@ -298,6 +309,7 @@ export class EtcdServer {
       if (!this.noSpace && this.store.size > this.options.quotaBytes) this.noSpace = true
       if (this.noSpace) throw etcdError('noSpace')
     }
+    if (this.#leaving) throw etcdError('stopped')
     if (this.replica) return this.replica.propose<T>(entry)
     if (!this.#journal) {
       this.raftIndex++

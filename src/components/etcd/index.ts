@@ -150,7 +150,7 @@ async function start(argv: readonly string[], context: ComponentContext): Promis
     peers.watch()
     await server.start()
     // before the ports close
-    undo.push(() => server.replica?.leave())
+    undo.push(() => server.leave())
     if (config.autoCompaction) undo.push(startAutoCompaction(config.autoCompaction, server, log))
     log.info('ready to serve client requests')
     return { addresses, failed: failure.promise, stop }

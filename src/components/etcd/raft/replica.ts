@@ -106,11 +106,20 @@ export class Replica {
     return this.raft.leave()
   }
 
+  /** Resolves when nobody waits for an answer any more, at the latest after an election timeout. */
+  async idle(): Promise<void> {
+    const signal = AbortSignal.timeout(this.#options.electionMs)
+    while ((this.#waiting.size > 0 || this.#reading) && !signal.aborted) await this.raft.changed(signal)
+    // their answers are on their way
+    await new Promise(resolve => setImmediate(resolve))
+  }
+
   async stop(): Promise<void> {
     await this.raft.stop()
     this.#stopped.abort()
     clearTimeout(this.#lost)
-    for (const { reject } of this.#waiting.values()) reject(etcdError('stopped'))
+    // they may have been taken all the same
+    for (const { reject } of this.#waiting.values()) reject(etcdError('timeout'))
     this.#waiting.clear()
     await this.#journal?.close()
   }

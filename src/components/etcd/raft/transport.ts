@@ -1,4 +1,5 @@
 /** Between members: `POST /raft` on the peer port, a JSON value each way. etcd's path and port; the words in it are ours. */
+import type { Dispatcher } from 'undici'
 import { fromText, toText } from '../disk/codec.ts'
 import type { EtcdServer } from '../etcd-server.ts'
 import type { Handler } from '../http.ts'
@@ -32,8 +33,9 @@ export function raftHandler(server: EtcdServer): Handler {
       else chunks.push(chunk)
     })
     request.on('end', () => {
-      Promise.try(() => replica.handle(fromText(Buffer.concat(chunks).toString()) as Message)).then(
-        answer => end(200, toText(answer)),
+      const answer = async () => replica.handle(fromText(Buffer.concat(chunks).toString()) as Message)
+      answer().then(
+        said => end(200, toText(said)),
         (error: Error) => end(500, `${error.message}\n`),
       )
     })
@@ -43,7 +45,7 @@ export function raftHandler(server: EtcdServer): Handler {
 
 /** The other half. @throws Error; `neverSent`: there was no connection to send it over */
 export async function postMessage(
-  agent: import('undici').Dispatcher,
+  agent: Dispatcher,
   urls: readonly string[],
   message: Message,
   { clusterId, timeoutMs }: { clusterId: bigint; timeoutMs: number },

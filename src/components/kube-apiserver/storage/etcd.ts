@@ -1,5 +1,6 @@
 /** etcd's v3 JSON gateway (`/v3/kv/…`, `/v3/watch`, `/v3/lease/…`): keys and values are base64, 64-bit numbers are strings, what is zero is left out. */
 import type { Dispatcher } from 'undici'
+import { Endpoints } from './endpoints.ts'
 import { UnavailableError } from './errors.ts'
 import { post } from './post.ts'
 
@@ -70,26 +71,27 @@ const keyValue = (kv: WireKv): KeyValue => ({
 export interface EtcdOptions {
   /** Connections to etcd: of `#tls`, or a plain undici Agent for `http:`. */
   dispatcher: Dispatcher
-  /** `https://127.0.0.1:2379`, … : tried in turn. */
+  /** `https://127.0.0.1:2379`, … : by turns. */
   endpoints: readonly string[]
 }
 
 export class Etcd {
   readonly #options: EtcdOptions
-  #current = 0
+  readonly #endpoints: Endpoints
 
   constructor(options: EtcdOptions) {
     this.#options = options
+    this.#endpoints = new Endpoints(options.endpoints)
   }
 
-  /** The endpoint that requests go to now. */
+  /** The endpoint whose turn it was last. */
   get endpoint(): string {
-    return this.#options.endpoints[this.#current]!
+    return this.#endpoints.current
   }
 
-  /** After a failed connection: the next endpoint's turn. */
-  next(): void {
-    this.#current = (this.#current + 1) % this.#options.endpoints.length
+  /** One member may be a little behind another. */
+  get isCluster(): boolean {
+    return this.#options.endpoints.length > 1
   }
 
   async range(request: RangeRequest): Promise<RangeAnswer> {
@@ -165,19 +167,37 @@ export class Etcd {
     return JSON.parse(text)
   }
 
-  /** Endpoint after endpoint. Nothing was answered, so a second one may do it; a lone one is the caller's to try again. */
-  async #tried<T>(ask: (origin: string) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    for (let tries = 1; ; tries++) {
+  /** Endpoint after endpoint, until one has answered. A lone one is the caller's to try again. */
+  async #tried<T extends { statusCode: number; body?: { dump(): Promise<void> } }>(
+    ask: (origin: string) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const turns = this.#endpoints.turns()
+    for (const [i, endpoint] of turns.entries()) {
+      const isLast = i === turns.length - 1
       try {
-        return await ask(this.endpoint)
+        const answer = await ask(endpoint)
+        // it has no leader, or it is going: it did nothing, and says so at once
+        if (answer.statusCode === 503 && !isLast && !isUncertain(answer)) {
+          this.#endpoints.failed(endpoint)
+          await answer.body?.dump()
+          continue
+        }
+        this.#endpoints.answered(endpoint)
+        return answer
       } catch (error) {
         if (signal?.aborted) throw error
-        this.next()
-        if (tries >= this.#options.endpoints.length) throw new UnavailableError(error)
+        this.#endpoints.failed(endpoint)
+        // nothing was answered, so a second one may do it
+        if (isLast) throw new UnavailableError(error)
       }
     }
+    throw new Error('unreachable: there is always an endpoint')
   }
 }
+
+/** A write that may still come to be. */
+const isUncertain = (answer: object): boolean => 'text' in answer && String(answer.text).includes('timed out')
 
 function operation(op: Operation): string {
   if ('put' in op) {

@@ -208,7 +208,10 @@ export class WatchHub {
         const end = await readWatch(stream, (events, revision, created) => {
           pauseMs = 10
           // A store that went back in time is another one (its data was lost, or replaced).
-          if (created && revision < this.#revision) this.#expire(revision)
+          if (created && revision < this.#revision) {
+            if (this.#etcd.isCluster) void this.#expireIfOlder()
+            else this.#expire(revision)
+          }
           this.#deliver(events, created ? this.#revision : revision)
         })
         if (end === compactedSign) this.#expire((await this.#etcd.range({ key: this.#root })).revision)
@@ -218,6 +221,16 @@ export class WatchHub {
         await pause(pauseMs, undefined, { signal }).catch(() => {})
         pauseMs = Math.min(pauseMs * 2, 1000)
       }
+    }
+  }
+
+  /** One member of several may just be behind: what all of them have agreed on tells. */
+  async #expireIfOlder(): Promise<void> {
+    try {
+      const { revision } = await this.#etcd.range({ key: this.#root })
+      if (revision < this.#revision) this.#expire(revision)
+    } catch {
+      // then the watch does not go on either
     }
   }
 
