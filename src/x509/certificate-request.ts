@@ -4,8 +4,9 @@ import { constructed, DerReader, rightAlign, tag } from './der.ts'
 import { CertificateParseError } from './errors.ts'
 import { parseExtensions } from './extensions.ts'
 import { ipToString } from './ip-addresses.ts'
+import { keyObjectOf } from './key-objects.ts'
 import { parseName } from './names.ts'
-import { keyObjectOf, parsePublicKey } from './public-keys.ts'
+import { type PublicKey, parsePublicKey } from './public-keys.ts'
 import { type SignatureAlgorithm, signatureAlgorithmOf } from './signature-algorithms.ts'
 import type { DistinguishedName } from './types.ts'
 
@@ -43,11 +44,11 @@ export function parseCertificateRequest(der: Uint8Array): CertificateRequest {
   const subject = parseName(info.readWhole(tag.sequence) ?? malformed(), 'go1.24')
   const subjectPublicKeyInfo = info.readWhole(tag.sequence) ?? malformed()
   const spki = new DerReader(subjectPublicKeyInfo).enter(tag.sequence)
-  parsePublicKey(readAlgorithm(spki?.enter(tag.sequence)), spki?.bitString() ?? malformed(), 'go1.24')
+  const publicKey = parsePublicKey(readAlgorithm(spki?.enter(tag.sequence)), spki?.bitString() ?? malformed(), 'go1.24')
   const names = readNames(new DerReader(info.optional(constructed(0)) ?? new Uint8Array()))
   return {
     subject,
-    publicKey: keyOf(subjectPublicKeyInfo),
+    publicKey: keyOf(publicKey),
     dnsNames: names?.dnsNames ?? [],
     ipAddresses: names?.ipAddresses.map(ipToString) ?? [],
     emailAddresses: names?.emailAddresses ?? [],
@@ -81,9 +82,9 @@ function readAlgorithm(reader: DerReader | undefined): { oid: string; parameters
   return { oid, parameters: reader?.element()?.whole ?? new Uint8Array() }
 }
 
-function keyOf(subjectPublicKeyInfo: Uint8Array): KeyObject {
+function keyOf(publicKey: PublicKey): KeyObject {
   try {
-    return keyObjectOf(subjectPublicKeyInfo)
+    return keyObjectOf(publicKey) ?? fail('x509: unsupported public key')
   } catch {
     return fail('x509: unsupported public key')
   }

@@ -100,6 +100,8 @@ function parseContent(whole: Uint8Array, voice: Voice): Certificate {
   }
 }
 
+const largestInt = 2n ** 63n - 1n
+
 function readVersion(tbs: DerReader, voice: Voice): 1 | 2 | 3 {
   const der = tbs.optional(constructed(0))
   if (der === null) return 1
@@ -107,7 +109,9 @@ function readVersion(tbs: DerReader, voice: Voice): 1 | 2 | 3 {
   const version = inner.integer()
   if (version === undefined || !inner.empty || version < 0n || BigInt.asIntN(64, version) !== version)
     return fail('malformed version')
-  return version === 0n ? 1 : version === 1n ? 2 : version === 2n ? 3 : fail('invalid version')
+  // Go counts from one, and the largest int wraps round to one that has no extensions
+  if (version === 0n || version === largestInt) return 1
+  return version === 1n ? 2 : version === 2n ? 3 : fail('invalid version')
 }
 
 /** Go's parseAI. */

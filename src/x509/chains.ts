@@ -61,11 +61,19 @@ function checkValidity(certificate: Certificate, now: Date): Failure | undefined
   return undefined
 }
 
+/** Go's verifier panics, which ends the handshake and often the program. */
+class VerifierPanic extends Error {}
+
 /** alreadyInChain: the same subject, key and SAN, which keeps cross-signatures from going round. */
 function isInChain(candidate: Certificate, chain: readonly Certificate[]): boolean {
   const san = candidate.details.rawSubjectAltName
   for (const certificate of chain) {
     if (!equalNames(candidate.subject, certificate.subject)) continue
+    // CVE-2024-24783 (Go 1.22.1 skips such candidates) and CVE-2025-58188 (until Go 1.24.8)
+    if (candidate.publicKeyAlgorithm === 'unknown')
+      throw new VerifierPanic('interface conversion: interface is nil, not x509.pubKeyEqual')
+    if (candidate.publicKeyAlgorithm === 'DSA')
+      throw new VerifierPanic('interface conversion: *dsa.PublicKey is not x509.pubKeyEqual: missing method Equal')
     if (!equalKeys(candidate.details.publicKey, certificate.details.publicKey)) continue
     const other = certificate.details.rawSubjectAltName
     // Go gives up at the first one of which only one has a SAN
@@ -75,8 +83,18 @@ function isInChain(candidate: Certificate, chain: readonly Certificate[]): boole
   return false
 }
 
+/** Every chain from the leaf to the bundle, or why there is none. A panic of Go's is no chain either, and its text the reason. */
+export function findChains(leaf: Certificate, search: Search): Certificate[][] | Failure {
+  try {
+    return buildChains([leaf], search)
+  } catch (error) {
+    if (error instanceof VerifierPanic) return failure('unknown-authority', error.message, leaf)
+    throw error
+  }
+}
+
 /** buildChains: every candidate is tried, bundle first, and every chain is kept. A failure when there is none. */
-export function buildChains(chain: readonly Certificate[], search: Search): Certificate[][] | Failure {
+function buildChains(chain: readonly Certificate[], search: Search): Certificate[][] | Failure {
   const child = chain.at(-1)!
   const chains: Certificate[][] = []
   let hint: { failure: Failure; candidate: Certificate } | undefined

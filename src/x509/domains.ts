@@ -23,7 +23,7 @@ export function parseMailbox(text: string, voice: Voice): Mailbox | undefined {
   return reverseLabels(domain, voice) && { local: parsed.local, domain }
 }
 
-/** ASCII that a quoted local part may not hold, not even escaped. */
+/** ASCII that a quoted local part may not hold, not even escaped; a tab may, escaped. */
 const unquotable = '\0\n\r'
 
 function quotedLocal(text: string): { local: string; rest: string } | undefined {
@@ -35,7 +35,7 @@ function quotedLocal(text: string): { local: string; rest: string } | undefined 
       const escaped = text[++i]
       if (escaped === undefined || unquotable.includes(escaped)) return undefined
       local += escaped
-    } else if (unquotable.includes(char)) return undefined
+    } else if (char === '\t' || unquotable.includes(char)) return undefined
     else local += char
   }
   return undefined

@@ -7,27 +7,27 @@ import type { Certificate, Voice } from './types.ts'
 export function verifyHostname(certificate: Certificate, host: string, voice: Voice): Failure | undefined {
   const bracketed = /^\[(.+)\]$/s.exec(host)?.[1]
   const candidateIp = bracketed ?? host
-  const ip = parseIp(candidateIp)
+  const ip = parseIp(candidateIp, voice)
   if (ip) {
     // RFC 6125 B.2: an IP matches only iPAddress entries
     const matches = certificate.subjectAltName?.ipAddresses.some(address => equalIps(ip, address))
-    return matches ? undefined : hostnameFailure(certificate, candidateIp)
+    return matches ? undefined : hostnameFailure(certificate, candidateIp, voice)
   }
   const name = lowerAscii(host)
   const isValid = isValidHostname(name, 'input', voice)
   const matches = certificate.subjectAltName?.dnsNames.some(pattern =>
     isValid && isValidHostname(pattern, 'pattern', voice) ? matchHostnames(pattern, name) : matchExactly(pattern, name),
   )
-  return matches ? undefined : hostnameFailure(certificate, host)
+  return matches ? undefined : hostnameFailure(certificate, host, voice)
 }
 
 /** HostnameError.Error. */
-function hostnameFailure(certificate: Certificate, host: string): Failure {
+function hostnameFailure(certificate: Certificate, host: string, voice: Voice): Failure {
   const { subjectAltName, subject } = certificate
   if (!subjectAltName && matchHostnames(subject.commonName, host)) {
     return failure('no-san', 'x509: certificate relies on legacy Common Name field, use SANs instead', certificate)
   }
-  const isIp = parseIp(host) !== undefined
+  const isIp = parseIp(host, voice) !== undefined
   const names = isIp ? (subjectAltName?.ipAddresses ?? []).map(ipToString) : (subjectAltName?.dnsNames ?? [])
   const reason = subjectAltName ? 'name-mismatch' : 'no-san'
   if (isIp && names.length === 0) {

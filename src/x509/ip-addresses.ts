@@ -1,10 +1,14 @@
 /** IP addresses as Go's net.ParseIP, net.IP.Equal, net.IP.String and net.IPNet.String treat them. */
+import type { Voice } from './types.ts'
 
-/** net.ParseIP: 16 bytes (IPv4 as ::ffff:a.b.c.d), or undefined. No zones, no leading zeros in IPv4. */
-export function parseIp(text: string): Uint8Array | undefined {
+/**
+ * net.ParseIP: 16 bytes (IPv4 as ::ffff:a.b.c.d), or undefined. No zones, no leading zeros in IPv4.
+ * In IPv6, a group has at most four digits; to Go 1.19 it could have any number of leading zeros.
+ */
+export function parseIp(text: string, voice: Voice = 'go1.24'): Uint8Array | undefined {
   for (const char of text) {
     if (char === '.') return parseIpv4(text)
-    if (char === ':') return parseIpv6(text)
+    if (char === ':') return parseIpv6(text, voice === 'go1.19' ? /^0*[0-9a-fA-F]{1,4}$/ : /^[0-9a-fA-F]{1,4}$/)
     if (char === '%') return undefined
   }
   return undefined
@@ -22,7 +26,7 @@ function parseIpv4(text: string): Uint8Array | undefined {
   return bytes && to16(Uint8Array.from(bytes))
 }
 
-function parseIpv6(text: string): Uint8Array | undefined {
+function parseIpv6(text: string, isGroup: RegExp): Uint8Array | undefined {
   const halves = text.split('::')
   if (halves.length > 2) return undefined
   const bytes: number[][] = []
@@ -30,7 +34,7 @@ function parseIpv6(text: string): Uint8Array | undefined {
     const groups = half === '' ? [] : half.split(':')
     const half16: number[] = []
     for (const [at, group] of groups.entries()) {
-      if (/^[0-9a-fA-F]{1,4}$/.test(group)) {
+      if (isGroup.test(group)) {
         const value = Number.parseInt(group, 16)
         half16.push(value >> 8, value & 0xff)
         continue

@@ -4,6 +4,7 @@ import { TrustplaneError } from '#errors.ts'
 import { parseCertificate } from './certificate.ts'
 import { CertificateParseError } from './errors.ts'
 import { quote } from './go-format.ts'
+import { keyObjectOf, toBase64Url } from './key-objects.ts'
 import { toPem } from './pem.ts'
 import { scanPem } from './pem-scanner.ts'
 import type { Certificate, Voice } from './types.ts'
@@ -153,9 +154,13 @@ function tryPrivateKey(key: Buffer, type: 'pkcs1' | 'pkcs8' | 'sec1'): KeyObject
 }
 
 function checkMatch(leaf: Certificate, key: KeyObject): void {
-  const expected = { RSA: 'rsa', ECDSA: 'ec', Ed25519: 'ed25519', DSA: undefined, unknown: undefined }[
-    leaf.publicKeyAlgorithm
-  ]
+  const expected = {
+    RSA: 'rsa',
+    ECDSA: 'ec',
+    Ed25519: 'ed25519',
+    DSA: undefined,
+    unknown: undefined,
+  }[leaf.publicKeyAlgorithm]
   if (!expected) throw new KeyPairError('tls: unknown public key algorithm', 'certificate')
   if (key.asymmetricKeyType !== expected)
     throw new KeyPairError('tls: private key type does not match public key type', 'key')
@@ -165,13 +170,8 @@ function checkMatch(leaf: Certificate, key: KeyObject): void {
   const matches =
     publicKey.algorithm === 'RSA'
       ? own.export({ format: 'jwk' }).n === toBase64Url(publicKey.modulus)
-      : own.export({ format: 'der', type: 'spki' }).equals(leaf.subjectPublicKeyInfo)
+      : keyObjectOf(publicKey)?.equals(own)
   if (!matches) throw new KeyPairError('tls: private key does not match public key', 'key')
-}
-
-function toBase64Url(value: bigint): string {
-  const hex = value.toString(16)
-  return Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex').toString('base64url')
 }
 
 function parsed(der: Buffer, voice: Voice): Certificate[] {

@@ -98,7 +98,7 @@ function mailboxOrDomain(bytes: Uint8Array, voice: Voice): Subtrees['email'][num
 
 function uriDomain(bytes: Uint8Array, voice: Voice): DomainConstraint {
   const text = ascii(bytes)
-  if (parseIp(text)) fail(`failed to parse URI constraint ${quote(text)}: cannot be IP address`)
+  if (parseIp(text, voice)) fail(`failed to parse URI constraint ${quote(text)}: cannot be IP address`)
   return domain(bytes, 'URI', voice)
 }
 

@@ -118,7 +118,7 @@ function hostOf({ host, shown }: Extract<AlternativeName, { kind: 'uri' }>, voic
   const name = host.includes(':') && !host.endsWith(']') ? withoutPort(host) : host
   if (name instanceof CannotMatch) return name
   const isZoned = voice !== 'go1.19' && /^[^%]*:[^%]*%.+$/.test(name) && parseIp(name.replace(/%.*$/, ''))
-  const isIp = (name.startsWith('[') && name.endsWith(']')) || parseIp(name) || isZoned
+  const isIp = (name.startsWith('[') && name.endsWith(']')) || parseIp(name, voice) || isZoned
   return isIp ? new CannotMatch(`URI with IP (${quote(shown)}) cannot be matched against constraints`) : name
 }
 

@@ -76,6 +76,8 @@ export const equalNames = (a: DistinguishedName, b: DistinguishedName) => equalB
 function attributeToString({ type, value }: { type: string; value: string }): string {
   const short = shortNames[type]
   if (short) return `${short}=${escapeValue(value)}`
+  // what is no UTF-8 cannot be marshalled, and is shown as it is
+  if (!value.isWellFormed()) return `${type}=${escapeValue(value)}`
   // asn1.Marshal of a string: PrintableString when it fits, without * and &
   const bytes = Buffer.from(value)
   const stringTag = /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(value) ? tag.printableString : tag.utf8String

@@ -21,9 +21,10 @@ function getLine(text: string, at: number): { line: string; next: number } {
   return { line: text.slice(at, lineEnd), next: newline < 0 ? text.length : newline + 1 }
 }
 
-/** Every block of `text` (bytes as latin1, or ASCII), in order. */
+/** Every block of `text` (bytes as latin1, or ASCII), in order. Its time is linear in the text's length, whatever is in it. */
 export function* scanPem(text: string): Generator<PemBlock, undefined> {
   let at = 0
+  let nextEnd = -1
   while (true) {
     // a block begins at the very start of what is left, or after a newline
     if (!text.startsWith(begin, at)) {
@@ -49,13 +50,15 @@ export function* scanPem(text: string): Generator<PemBlock, undefined> {
     at = body
     // without headers or content, END may follow at once
     const isEmpty = Object.keys(headers).length === 0 && text.startsWith(end.slice(1), body)
-    const endAt = isEmpty ? body - 1 : text.indexOf(end, body)
-    if (endAt < 0) continue
+    // found once for all the blocks that lack their own
+    if (nextEnd < body) nextEnd = text.indexOf(end, body)
+    const endAt = isEmpty ? body - 1 : nextEnd
+    if (endAt < 0) return undefined
     const trailer = `${label}${dashes}`
     if (!text.startsWith(trailer, endAt + end.length)) continue
     const rest = getLine(text, endAt + end.length + trailer.length)
     if (rest.line !== '') continue
-    const der = decodeBase64(isEmpty ? '' : text.slice(body, endAt))
+    const der = isEmpty ? Buffer.alloc(0) : decodeBase64(text, body, endAt)
     if (!der) continue
     at = getLine(text, endAt + end.length).next
     yield { label, headers, der, end: at }
@@ -63,8 +66,13 @@ export function* scanPem(text: string): Generator<PemBlock, undefined> {
 }
 
 /** base64.StdEncoding: padded, no foreign characters; blanks and line ends are dropped. */
-function decodeBase64(text: string): Buffer | undefined {
-  const compact = text.replace(/[ \t\r\n]/g, '')
+function decodeBase64(text: string, from: number, to: number): Buffer | undefined {
+  // a BEGIN line within ends it at once
+  const legal = /[A-Za-z0-9+/= \t\r\n]*/y
+  legal.lastIndex = from
+  legal.exec(text)
+  if (legal.lastIndex < to) return undefined
+  const compact = text.slice(from, to).replace(/[ \t\r\n]/g, '')
   if (compact.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(compact)) return undefined
   return Buffer.from(compact, 'base64')
 }

@@ -1,5 +1,4 @@
 /** Public keys as Go's parsePublicKey reads them: what it refuses, and what is known of a key afterwards. */
-import { createPublicKey, type KeyObject } from 'node:crypto'
 import { type BitString, DerReader, equalBytes, rightAlign, tag } from './der.ts'
 import { CertificateParseError } from './errors.ts'
 import type { Voice } from './types.ts'
@@ -12,7 +11,7 @@ export interface AlgorithmIdentifier {
 
 export type PublicKey =
   | { algorithm: 'RSA'; modulus: bigint; bits: number; exponent: bigint }
-  | { algorithm: 'ECDSA'; curve: string; point: Uint8Array }
+  | { algorithm: 'ECDSA'; curve: CurveName; point: Uint8Array }
   | { algorithm: 'Ed25519'; point: Uint8Array }
   | { algorithm: 'DSA' }
   /** Go parses such a certificate, and refuses to verify anything with its key. */
@@ -66,8 +65,10 @@ function parseDsa(parameters: Uint8Array, data: Uint8Array): PublicKey {
   return { algorithm: 'DSA' }
 }
 
+export type CurveName = 'P-224' | 'P-256' | 'P-384' | 'P-521'
+
 interface Curve {
-  name: string
+  name: CurveName
   bytes: number
   p: bigint
   b: bigint
@@ -117,21 +118,16 @@ function isOnCurve({ bytes, p, b }: Curve, point: Uint8Array): boolean {
   return x < p && y < p && (y * y - (x * x * x - 3n * x + b)) % p === 0n
 }
 
-/** PublicKey.Equal: the same key, however it is encoded. Keys that Go has no comparison for are never equal. */
+/** PublicKey.Equal: the same key, however it is encoded. A key that Go has no comparison for (see chains.ts) equals none. */
 export function equalKeys(a: PublicKey, b: PublicKey): boolean {
-  if (a.algorithm === 'RSA') return b.algorithm === 'RSA' && a.modulus === b.modulus && a.exponent === b.exponent
-  if (a.algorithm === 'ECDSA') return b.algorithm === 'ECDSA' && a.curve === b.curve && equalBytes(a.point, b.point)
-  return a.algorithm === 'Ed25519' && b.algorithm === 'Ed25519' && equalBytes(a.point, b.point)
-}
-
-const keyObjects = new WeakMap<Uint8Array, KeyObject>()
-
-/** OpenSSL's form of a subjectPublicKeyInfo, made once for each. Throws when OpenSSL cannot read it. */
-export function keyObjectOf(subjectPublicKeyInfo: Uint8Array): KeyObject {
-  let key = keyObjects.get(subjectPublicKeyInfo)
-  if (!key) {
-    key = createPublicKey({ key: Buffer.from(subjectPublicKeyInfo), format: 'der', type: 'spki' })
-    keyObjects.set(subjectPublicKeyInfo, key)
+  switch (a.algorithm) {
+    case 'RSA':
+      return b.algorithm === 'RSA' && a.modulus === b.modulus && a.exponent === b.exponent
+    case 'ECDSA':
+      return b.algorithm === 'ECDSA' && a.curve === b.curve && equalBytes(a.point, b.point)
+    case 'Ed25519':
+      return b.algorithm === 'Ed25519' && equalBytes(a.point, b.point)
+    default:
+      return false
   }
-  return key
 }

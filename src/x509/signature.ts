@@ -1,7 +1,7 @@
 /** Go's Certificate.CheckSignatureFrom: may `parent` have signed `child`, and did it? */
 import { constants, verify as verifySignature } from 'node:crypto'
 import { type Failure, failure } from './failure.ts'
-import { keyObjectOf } from './public-keys.ts'
+import { keyObjectOf } from './key-objects.ts'
 import type { Certificate, Voice } from './types.ts'
 
 const unsupported = 'x509: cannot verify signature: algorithm unimplemented'
@@ -63,7 +63,8 @@ export function checkRsaKey(
   }
   if (modulus % 2n === 0n) return 'crypto/rsa: public modulus is even'
   if (exponent < 2n) return 'crypto/rsa: public exponent too small or negative'
-  return exponent % 2n === 0n ? 'crypto/rsa: public exponent is even' : undefined
+  if (exponent % 2n === 0n) return 'crypto/rsa: public exponent is even'
+  return exponent >= 2n ** 31n ? 'crypto/rsa: public exponent too large' : undefined
 }
 
 /** Known signatures by child and parent: a pair of immutable certificates never changes its answer. */
@@ -80,7 +81,8 @@ function isSignedBy(child: Certificate, parent: Certificate): boolean {
 function verifyOnce(child: Certificate, parent: Certificate): boolean {
   const { tbs, signature, signatureAlgorithm } = child.details
   try {
-    const key = keyObjectOf(parent.subjectPublicKeyInfo)
+    const key = keyObjectOf(parent.details.publicKey)
+    if (!key) return false
     const { hash, pss } = signatureAlgorithm
     const options = pss
       ? { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }

@@ -4,7 +4,7 @@
  */
 import { parseCertificate } from './certificate.ts'
 import { CertificatePool, poolOf } from './certificate-pool.ts'
-import { buildChains, checkCertificate } from './chains.ts'
+import { checkCertificate, findChains } from './chains.ts'
 import { revocation } from './crl.ts'
 import { CertificateParseError } from './errors.ts'
 import { type Failure, failure } from './failure.ts'
@@ -63,7 +63,7 @@ function verifyLeaf(
     voice,
     signatureChecks: 0,
   }
-  const chains = rootPool.contains(leaf) ? [[leaf]] : buildChains([leaf], search)
+  const chains = rootPool.contains(leaf) ? [[leaf]] : findChains(leaf, search)
   if (!Array.isArray(chains)) return chains
   return checkPoliciesAndUsage(leaf, chains, usage, voice)
 }
