@@ -1,7 +1,9 @@
 // Bundles src/ into dist/ (what is published and started). `--if-stale`: only when a source is newer than the last bundle.
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import standalone from 'ajv/dist/standalone/index.js'
 import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
@@ -51,6 +53,27 @@ const slimUndici = {
   },
 }
 
+/** src/…/validator.ts: the schema beside it, compiled. */
+const compiledSchemas = {
+  name: 'compiled JSON Schemas',
+  setup(build) {
+    build.onLoad({ filter: /\/src\/\w+\/validator\.ts$/ }, async ({ path }) => {
+      const { [`${basename(dirname(path)).replace(/s$/, '')}Schema`]: schema } = await import(
+        pathToFileURL(join(dirname(path), 'schema.ts'))
+      )
+      const ajv = new Ajv2020({
+        allErrors: true,
+        verbose: true,
+        strict: false,
+        // a part that is used often is one function: half the code
+        inlineRefs: false,
+        code: { source: true, esm: true },
+      })
+      return { contents: standalone.default(ajv, ajv.compile(schema())), loader: 'js' }
+    })
+  },
+}
+
 /** What src/ imports from a package, types left out. */
 function namesFrom(specifier) {
   const names = new Set()
@@ -82,7 +105,7 @@ if (!(process.argv.includes('--if-stale') && isFresh())) {
     // names stay, for stack traces; seven processes read every byte of it
     minifyWhitespace: true,
     minifySyntax: true,
-    plugins: [namesOfCommonJs, slimUndici],
+    plugins: [compiledSchemas, namesOfCommonJs, slimUndici],
     metafile: true,
     // CommonJS dependencies call require() of Node's own modules.
     banner: {

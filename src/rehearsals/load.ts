@@ -2,7 +2,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
-import type { ValidateFunction } from 'ajv'
 import { messageOf, nearest, TrustplaneError } from '#errors.ts'
 import { applyChanges, loadPlan, packagedPlan } from '#pki/plan.ts'
 import { trustSlotNames } from '#pki/trust-slots.ts'
@@ -11,7 +10,6 @@ import { type Path, type PlacedProblem, parseYaml, problemsError, schemaProblems
 import { type ActionName, findAction, type TargetKind } from './actions.ts'
 import { trustTarget } from './bundles.ts'
 import { rereadOf, watchedNames } from './rereads.ts'
-import { rehearsalSchema } from './schema.ts'
 import type { Rehearsal, RehearsalDocument, Replaced, Step, WrongDocument } from './types.ts'
 
 /** @throws TrustplaneError TP_FILE_UNREADABLE, TP_REHEARSAL_INVALID with every problem */
@@ -28,8 +26,10 @@ export async function parseRehearsal(text: string, file: string): Promise<Rehear
   const problem = (path: Path, message: string, atKey = false) => {
     problems.push({ file, ...yaml.position(path, atKey), message })
   }
+  // loaded late: it is a large one
+  const { validate } = await import('./validator.ts')
   const value = yaml.value ?? {}
-  for (const { path, message, atKey } of schemaProblems(await validator(), value)) problem(path, message, atKey)
+  for (const { path, message, atKey } of schemaProblems(validate, value)) problem(path, message, atKey)
   const fail = () =>
     problemsError(
       'TP_REHEARSAL_INVALID',
@@ -205,13 +205,4 @@ async function changed(
 const hint = (word: string, known: readonly string[]) => {
   const near = nearest(word, known)
   return near ? `, did you mean ${JSON.stringify(near)}?` : `; known: ${known.join(', ')}`
-}
-
-let compiled: Promise<ValidateFunction> | undefined
-const validator = () => {
-  compiled ??= (async () => {
-    const { Ajv2020 } = await import('ajv/dist/2020.js')
-    return new Ajv2020({ allErrors: true, verbose: true, strict: false }).compile(rehearsalSchema())
-  })()
-  return compiled
 }

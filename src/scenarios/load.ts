@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, relative } from 'node:path'
-import type { ValidateFunction } from 'ajv'
 import { messageOf, TrustplaneError } from '#errors.ts'
 import { nodesOf } from '#mesh/layout.ts'
 import { applyChanges, loadPlan, packagedPlan } from '#pki/plan.ts'
@@ -23,7 +22,6 @@ import { findFault } from './faults/index.ts'
 import { packagedScenarios } from './find.ts'
 import { changesIn, givenBy } from './given.ts'
 import { changesOf } from './performers/issue.ts'
-import { scenarioSchema } from './schema.ts'
 import type { FaultAttributes, GivenDocument, NoticeAttributes, Scenario, ScenarioDocument, Step } from './types.ts'
 import { undone } from './undone.ts'
 
@@ -78,8 +76,10 @@ async function parseScenario(
     faulty = true
     report({ file, ...yaml.position(path, atKey), message })
   }
+  // loaded late: it is a large one
+  const { validate } = await import('./validator.ts')
   const value = (yaml.value ?? {}) as ScenarioDocument
-  for (const { path, message, atKey } of schemaProblems(await validator(), value)) problem(path, message, atKey)
+  for (const { path, message, atKey } of schemaProblems(validate, value)) problem(path, message, atKey)
   // what the schema cannot know is looked at wherever the shape allows it, so that everything is said at once
   const given: Record<string, unknown> = isMap(value.given) ? { ...value.given } : {}
   const planName = typeof given.plan === 'string' ? given.plan : 'kubeadm'
@@ -203,13 +203,4 @@ async function planOf(name: string, report: (message: string) => void): Promise<
 function groupOf(file: string): string {
   const below = relative(packagedScenarios(), dirname(file))
   return below.startsWith('..') ? basename(dirname(file)) : below
-}
-
-let compiled: Promise<ValidateFunction> | undefined
-const validator = () => {
-  compiled ??= (async () => {
-    const { Ajv2020 } = await import('ajv/dist/2020.js')
-    return new Ajv2020({ allErrors: true, verbose: true, strict: false }).compile(scenarioSchema())
-  })()
-  return compiled
 }
