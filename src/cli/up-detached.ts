@@ -36,8 +36,21 @@ export async function detach({ io, options, style }: UpContext): Promise<number>
 
 /** The options again, as flags: what came from the environment is passed on there, too. */
 function argvOf(options: UpContext['options'], color: boolean): string[] {
-  const { dir, plan, ports, nodes, etcdMembers, etcdBinary, restart, clockOffset, voice, output, headers, quiet } =
-    options
+  const {
+    dir,
+    plan,
+    ports,
+    nodes,
+    etcdMembers,
+    etcdBinary,
+    restart,
+    clockOffset,
+    clockRate,
+    voice,
+    output,
+    headers,
+    quiet,
+  } = options
   const { bootstrap, approveServing } = options
   return [
     `--dir=${dir}`,
@@ -46,6 +59,7 @@ function argvOf(options: UpContext['options'], color: boolean): string[] {
     `--nodes=${nodes}`,
     ...(etcdMembers === undefined ? [] : [`--etcd-members=${etcdMembers}`]),
     `--clock-offset=${clockOffset}`,
+    `--clock-rate=${clockRate}`,
     `--voice=${voice}`,
     `--output=${output}`,
     `--color=${color ? 'always' : 'never'}`,

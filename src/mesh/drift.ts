@@ -152,9 +152,7 @@ function untold(state: MeshState | undefined, loaded: readonly LoadedFile[]): Dr
     if (row.told || policy !== 'start') return []
     const argv = state.components.find(found => found.component === component)?.argv ?? []
     const file = argv.find(word => word.startsWith(`${flag}=`))?.slice(flag.length + 1)
-    const started = loaded
-      .filter(entry => entry.component === component)
-      .map(({ time }) => Date.parse(time) - state.clockOffsetMs)
+    const started = loaded.filter(entry => entry.component === component).map(({ systemMs }) => systemMs)
     const changed = file && statSync(file, { throwIfNoEntry: false })?.mtimeMs
     if (!file || started.length === 0) return []
     const common = { component, id: component, flag, holds, file, when: policies[policy].when }

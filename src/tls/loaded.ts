@@ -46,6 +46,7 @@ function tell(source: Source, place: Place, use: LoadedFile['use'], read: () => 
     if (!file) return
     records.loaded?.({
       time: clock.now().toISOString(),
+      systemMs: Date.now(),
       pid: process.pid,
       component,
       end,

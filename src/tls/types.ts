@@ -71,6 +71,8 @@ export interface HandshakeRecord {
 /** What a component holds of one file, told when it was loaded, and again when it was loaded anew. */
 export interface LoadedFile {
   time: string
+  /** The same by the system's clock, epoch milliseconds, as the times of files are. */
+  systemMs: number
   pid: number
   component: string
   end: End

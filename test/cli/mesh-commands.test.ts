@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, rmSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -26,7 +26,7 @@ const json = async (...words: string[]) => {
 }
 
 t.before(() => {
-  const up = run('up', '--detach', '--ports', 'random', '--dir', dir)
+  const up = run('up', '--detach', '--ports', 'random', '--clock-rate', '50', '--dir', dir)
   t.equal(up.status, 0, up.stderr)
   t.match(up.stdout, /^FROM +TO +STATE/)
   t.match(up.stderr, new RegExp(`✓ ${connections.length} of ${connections.length} connections are well`))
@@ -46,6 +46,22 @@ t.test('mesh.json names every process', async t => {
   )
   t.ok(state.components.every(({ pid, began }) => isAlive({ pid: pid!, began })))
 })
+
+t.test(
+  'with --clock-rate the mesh gets ahead of everybody else, and who judges its files goes by its clock',
+  async t => {
+    const aheadMs = 60_000
+    const watcher = watch(dir)
+    while ((readState(dir)?.clockOffsetMs ?? 0) < aheadMs) await once(watcher, 'change')
+    watcher.close()
+    const { document } = await json('pki', 'timeline')
+    const { now } = document as unknown as { now: string }
+    t.ok(Date.parse(now) > Date.now() + aheadMs / 2, now)
+    t.match((await trustplane('status', '--dir', dir)).stderr, /by the clock of this mesh it is \d{4}-/)
+    const asked = await trustplane('pki', 'check-expiration', '--dir', dir, '--clock-offset', '366d')
+    t.match(asked.stdout, /^apiserver .*<invalid>/m)
+  },
+)
 
 t.test('status knows both ends of every row', async t => {
   const { status, document } = await json('status')

@@ -83,6 +83,7 @@ async function show({ rows, state }: Seen, { io, options, style, say }: ActionCo
   )
   if (options.output === 'json' || options.output === 'yaml') return
   if (state && !isAlive(state.launcher)) say(`${style.symbol('warn')} the launcher has died: this is how it was before`)
+  if (state?.clockOffsetMs) say(`by the clock of this mesh it is ${nowOf(state).toISOString().slice(0, 19)}Z`)
   for (const component of state?.components ?? []) {
     if (component.state !== 'running') say(componentLine(style, component))
   }

@@ -17,6 +17,7 @@ export interface UpOptions {
   approveServing?: boolean
   detach?: boolean
   clockOffset: string
+  clockRate: number
   voice: 'go1.19' | 'go1.24'
 }
 
@@ -37,6 +38,10 @@ export function build(io?: Io): Command {
       {
         does: 'As it will be in a year, when the certificates are past their day',
         line: 'trustplane up --clock-offset 364d',
+      },
+      {
+        does: 'A year of renewals in an hour',
+        line: 'trustplane up --bootstrap --clock-rate 8766',
       },
       {
         does: 'With a node that joins by itself, as kubeadm join does it',
@@ -73,6 +78,14 @@ export function build(io?: Io): Command {
         '--clock-offset <duration>',
         'judge and issue as if it were this much later (364d) or earlier (-10m)',
       ).default('0'),
+    )
+    .addOption(
+      new Option(
+        '--clock-rate <number>',
+        'from when every connection was dialled, let certificates age this many times as fast: at 8766 a year takes an hour',
+      )
+        .default(1)
+        .argParser(wholeNumber(1, 1_000_000)),
     )
     .addOption(new Option('--voice <version>', 'whose words and rules').choices(['go1.19', 'go1.24']).default('go1.24'))
   return onRun<UpOptions>(command, io, async (_, context) => {

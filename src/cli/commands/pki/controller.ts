@@ -7,7 +7,7 @@ import type { Log } from '#log.ts'
 import { createCommand, onRun } from '../../command.ts'
 import type { Io } from '../../io.ts'
 import { onInterrupt } from '../../signals.ts'
-import { clockOf, clockOption, type PlanOptions, planFor, planOption } from './options.ts'
+import { clockOption, followedClock, type PlanOptions, planFor, planOption } from './options.ts'
 
 interface ControllerOptions extends PlanOptions {
   kubeconfig?: string
@@ -61,7 +61,7 @@ export function buildController(io: Io | undefined): Command {
     const names = options.keep?.split(',').filter(Boolean) ?? []
     checkNames(names, plan)
     const log = logTo(say)
-    const clock = clockOf(options)
+    const clock = followedClock(options)
     const records = fileRecords(join(dir, 'connections', 'cert-manager.jsonl'))
     const client = createClient({
       kubeconfig: options.kubeconfig ?? join(dir, 'admin.conf'),
@@ -110,6 +110,7 @@ export function buildController(io: Io | undefined): Command {
       throw explained(error, dir)
     } finally {
       interrupt.release()
+      clock.close()
       await client.close()
       await records.close()
     }

@@ -1,5 +1,5 @@
 /** client-go's certificate manager: asks for a certificate by CSR when there is none or it nears its end, waits for it, stores and uses it. */
-import { after, type Clock, sleepUntil } from '#clock.ts'
+import { after, type Clock, sleepUntil, systemClock } from '#clock.ts'
 import { messageOf } from '#errors.ts'
 import { Backoff } from '#kubernetes/backoff.ts'
 import type { Client } from '#kubernetes/client.ts'
@@ -40,7 +40,7 @@ interface Pair {
   file?: string | undefined
 }
 
-// certificateWaitTimeout
+// certificateWaitTimeout; by no clock that somebody puts forward: it is for the answer of somebody who lives
 const patienceMs = 15 * 60_000
 // rotateCerts' steps before PollInfinite, every 32 s
 const steps = 5
@@ -186,7 +186,7 @@ export class CertificateManager implements IdentitySource {
     )
     const name = created.metadata.name ?? ''
     const patience = new AbortController()
-    const cancel = after(clock, patienceMs, () => patience.abort())
+    const cancel = after(systemClock, patienceMs, () => patience.abort())
     let certificate: string
     try {
       certificate = await waitForCertificate(asked, created, AbortSignal.any([signal, patience.signal]))
