@@ -65,7 +65,7 @@ function parseDsa(parameters: Uint8Array, data: Uint8Array): PublicKey {
   return { algorithm: 'DSA' }
 }
 
-export type CurveName = 'P-224' | 'P-256' | 'P-384' | 'P-521'
+type CurveName = 'P-224' | 'P-256' | 'P-384' | 'P-521'
 
 interface Curve {
   name: CurveName

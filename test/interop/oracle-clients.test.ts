@@ -210,12 +210,18 @@ const skipsKubectl = openssl.skip || (kubectl ? false : 'no kubectl of 1.33 or n
 t.test('kubectl and OpenSSL present them to our kube-apiserver', { skip: skipsKubectl }, async t => {
   const dir = t.testdir()
   const ca = await throwawayCa()
+  const serverCa = join(dir, 'server-ca.crt')
+  writeFileSync(serverCa, ca.cert)
   const tally = new Tally()
   const byKubectl = new Set(endings().values())
   const ask = (one: RekeyedCase, worker: number, url: string): Promise<string> => {
     const { go, openssl: own } = filesOf(one, dir, worker)
     if (byKubectl.has(one.id)) {
-      const certificates = [`--client-certificate=${go.cert}`, `--client-key=${go.key}`, '--insecure-skip-tls-verify']
+      const certificates = [
+        `--client-certificate=${go.cert}`,
+        `--client-key=${go.key}`,
+        `--certificate-authority=${serverCa}`,
+      ]
       return run(kubectl!.path, ['get', '--raw=/who', `--server=${url}`, ...certificates], {
         HOME: dir,
         KUBECONFIG: join(dir, 'none'),

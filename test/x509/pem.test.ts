@@ -136,11 +136,12 @@ t.test('why a file holds no certificate is said with its line', async t => {
 })
 
 t.test('the scanner takes no longer than the text is long, whatever is missing in it', async t => {
-  const count = 300_000
+  const count = 100_000
   const begin = '-----BEGIN A-----\n'
+  const full = `${begin}QUJD\n`.repeat(count)
   const blocks = (text: string) => [...scanPem(text)].map(({ label, der }) => `${label} ${der.length}`)
   t.strictSame(blocks(begin.repeat(count)), [], 'no END: to look for it from each BEGIN would take minutes')
-  t.strictSame(blocks(`${begin}QUJD\n`.repeat(count) + '-----END B-----\n'), [], "another block's END")
-  t.strictSame(blocks(`${begin}QUJD\n`.repeat(count) + '-----END A-----\n'), ['A 3'], 'one END for all')
+  t.strictSame(blocks(`${full}-----END B-----\n`), [], "another block's END")
+  t.strictSame(blocks(`${full}-----END A-----\n`), ['A 3'], 'one END for all')
   t.strictSame(blocks(`${begin}a: b\n`.repeat(count)), [], 'headers without a body')
 })
