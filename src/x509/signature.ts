@@ -42,7 +42,7 @@ function checkSignature(child: Certificate, parent: Certificate, voice: Voice): 
     const weak = checkRsaKey(key, voice)
     if (weak) return failure(weak.startsWith('crypto/rsa: public') ? 'unknown-authority' : 'weak-key', weak, parent)
   }
-  if (isSignedBy(child, parent)) return undefined
+  if (isSignedBy(child, parent, voice)) return undefined
   const message = {
     RSA: 'crypto/rsa: verification error',
     ECDSA: 'x509: ECDSA verification failure',
@@ -70,16 +70,28 @@ export function checkRsaKey(
 /** Known signatures by child and parent: a pair of immutable certificates never changes its answer. */
 const known = new WeakMap<Certificate, WeakMap<Certificate, boolean>>()
 
-function isSignedBy(child: Certificate, parent: Certificate): boolean {
+function isSignedBy(child: Certificate, parent: Certificate, voice: Voice): boolean {
+  const { signature } = child.details
+  const key = parent.details.publicKey
+  const reduced = voice === 'go1.19' && key.algorithm === 'RSA' ? reduce(signature, key) : undefined
+  if (reduced) return verifyOnce(child, parent, reduced)
   const byParent = known.get(child) ?? new WeakMap<Certificate, boolean>()
   known.set(child, byParent)
-  const holds = byParent.get(parent) ?? verifyOnce(child, parent)
+  const holds = byParent.get(parent) ?? verifyOnce(child, parent, signature)
   byParent.set(parent, holds)
   return holds
 }
 
-function verifyOnce(child: Certificate, parent: Certificate): boolean {
-  const { tbs, signature, signatureAlgorithm } = child.details
+/** RFC 8017 §5.2.2 refuses a signature that is not below the modulus; Go 1.19 takes its remainder. */
+function reduce(signature: Uint8Array, { modulus, bits }: { modulus: bigint; bits: number }): Uint8Array | undefined {
+  if (signature.length !== Math.ceil(bits / 8)) return undefined
+  const value = BigInt(`0x${Buffer.from(signature).toString('hex')}`)
+  if (value < modulus) return undefined
+  return Buffer.from((value % modulus).toString(16).padStart(signature.length * 2, '0'), 'hex')
+}
+
+function verifyOnce(child: Certificate, parent: Certificate, signature: Uint8Array): boolean {
+  const { tbs, signatureAlgorithm } = child.details
   try {
     const key = keyObjectOf(parent.details.publicKey)
     if (!key) return false

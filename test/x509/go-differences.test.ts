@@ -148,3 +148,19 @@ t.test('crypto/rsa of Go 1.24 says of a public exponent that it is too large, of
   t.equal(said('go1.24', [leaf], [root]), because('crypto/rsa: public exponent too large'))
   t.equal(said('go1.19', [leaf], [root]), because('crypto/rsa: verification error'))
 })
+
+t.test('Go 1.19 takes an RSA signature that is not below the modulus by its remainder', async t => {
+  const keys = generateKeyPairSync('rsa', { modulusLength: 1024 })
+  const root = createAuthority({ commonName: 'rsa', keys })
+  const modulus = BigInt(`0x${Buffer.from(keys.publicKey.export({ format: 'jwk' }).n!, 'base64url').toString('hex')}`)
+  // one whose signature is small enough to become another of the same length
+  for (let serialNumber = 1n; ; serialNumber++) {
+    const { der } = issueCertificate(root, { serialNumber })
+    const signature = BigInt(`0x${der.subarray(-128).toString('hex')}`)
+    if (signature + modulus >= 2n ** 1024n) continue
+    const same = Buffer.concat([der.subarray(0, -128), Buffer.from((signature + modulus).toString(16), 'hex')])
+    t.equal(said('go1.19', [same], [root.der]), 'accept')
+    t.match(said('go1.24', [same], [root.der]), 'crypto/rsa: verification error')
+    break
+  }
+})
