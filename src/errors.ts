@@ -88,6 +88,19 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+/** What the disk is to blame for, by the system's code: what is wrong with it, and what helps. */
+const diskTroubles: Readonly<Record<string, { what: string; fix: string }>> = {
+  ENOSPC: { what: 'no space is left on the disk', fix: 'make room on it' },
+  EDQUOT: { what: 'this user has no space left on the disk', fix: 'make room on it' },
+  EFBIG: { what: 'a file may not grow so large', fix: 'raise the limit (`ulimit -f`)' },
+  EROFS: { what: 'the disk is read-only', fix: 'mount it so that it can be written to' },
+  EIO: { what: 'the disk does not work', fix: 'look at the system log' },
+}
+
+/** Undefined for an error that the disk is not to blame for. */
+export const diskTrouble = (error: unknown): { what: string; fix: string } | undefined =>
+  diskTroubles[(error as NodeJS.ErrnoException | undefined)?.code ?? '']
+
 /** The known word nearest to `word` (edit distance at most a third of its length, at least 1; neighbours that changed places count once), or undefined. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined

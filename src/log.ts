@@ -31,7 +31,8 @@ const textOf = (error: unknown) =>
 
 export function createLog(options: LogOptions): Log {
   const { format = 'kubernetes', verbosity = 0 } = options
-  const out = options.destination ?? destination({ fd: 2, sync: true })
+  // a full disk must not stop a component; what is lost is a line of its log
+  const out = options.destination ?? destination({ fd: 2, sync: true }).on('error', () => {})
   const logger: PinoLogger =
     format === 'zap'
       ? pino(

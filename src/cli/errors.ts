@@ -1,6 +1,6 @@
 /** How an error looks to a person, and to a program. Only main.ts calls this. */
 import { CommanderError } from 'commander'
-import { exitCodes, messageOf, TrustplaneError } from '#errors.ts'
+import { diskTrouble, exitCodes, messageOf, TrustplaneError } from '#errors.ts'
 import { apiVersion } from '#mesh/state.ts'
 import type { Io } from './io.ts'
 
@@ -42,6 +42,16 @@ function read(error: unknown): Shown {
     const [message = '', suggestion] = error.message.replace(/^error: /, '').split(/\n\(|\)$/)
     const fix = suggestion?.replace(/^Did you mean (.*)\?$/, 'did you mean `$1`?')
     return { code: 'TP_USAGE', message, fix: fix ?? 'see `--help`', exitCode: exitCodes.usage }
+  }
+  const disk = diskTrouble(error)
+  if (disk) {
+    const { code, path, dest = path } = error as NodeJS.ErrnoException & { dest?: string }
+    return {
+      code: 'TP_FILE_UNREADABLE',
+      message: `cannot write${dest ? ` ${dest}` : ''}: ${disk.what} (${code})`,
+      fix: `${disk.fix}, and run the command again: keys and certificates are put in place whole, or not at all`,
+      exitCode: exitCodes.environment,
+    }
   }
   const stack = error instanceof Error ? error.stack?.split('\n').slice(1).join('\n').trim() : undefined
   return {

@@ -36,7 +36,15 @@ export function runInline(options: ProcessOptions, given?: Clock): Running {
   const begin = async (argv: readonly string[]): Promise<RunningComponent> => {
     const component = await loadComponent(name)
     // what is said after the end is lost, as when a process has ended
-    const destination = { write: (line: string) => void (over || writeSync(logFile, line)) }
+    const destination = {
+      write(line: string) {
+        try {
+          if (!over) writeSync(logFile, line)
+        } catch {
+          // a full disk must not stop a component; what is lost is a line of its log
+        }
+      },
+    }
     const log = createLog({ component: name, format: component.logFormat, destination })
     return component.start(argv, {
       clock,

@@ -1,11 +1,11 @@
 /** A mesh that runs: its components, what is known of its connections, and how to stop it. `startMesh` makes one. */
 import { EventEmitter } from 'node:events'
 import { rm } from 'node:fs/promises'
-import { messageOf, nearest, TrustplaneError } from '#errors.ts'
+import { diskTrouble, messageOf, nearest, TrustplaneError } from '#errors.ts'
 import type { Voice } from '#x509/types.ts'
 import { bootstrap } from './bootstrap-client.ts'
 import { connectionNames, connections, type DialledBy, type Dialling, findConnection } from './connections.ts'
-import { inDir, type Layout } from './layout.ts'
+import { etcdMembersOf, inDir, type Layout } from './layout.ts'
 import { type Member, stopInOrder } from './member.ts'
 import { ownersOf } from './owners.ts'
 import { type Prediction, predict } from './predict.ts'
@@ -39,6 +39,7 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
   #parts: MeshParts
   #stopping: Promise<void> | undefined
   #retry: NodeJS.Timeout | undefined
+  #persisting: NodeJS.Timeout | undefined
 
   constructor(parts: MeshParts) {
     super()
@@ -101,7 +102,11 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
 
   /** What both ends of every row last saw. */
   status(): ConnectionStatus[] {
-    return readStatus(this.dir, { since: this.#state.startedAt, ownerOf: ownersOf(this.layout) })
+    return readStatus(this.dir, {
+      since: this.#state.startedAt,
+      ownerOf: ownersOf(this.layout),
+      members: etcdMembersOf(this.layout),
+    })
   }
 
   /**
@@ -146,7 +151,9 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
     const known = this.members.filter(({ state }) => state !== 'starting').toReversed()
     return predict(this.layout, {
       // nodes after the first are no rows of the table: theirs come first and give way
-      runs: Object.fromEntries(known.map(({ component, state }) => [component, state === 'running'])),
+      runs: Object.fromEntries(
+        known.flatMap(({ id, component, state }) => [component, id].map(name => [name, state === 'running'])),
+      ),
       now: new Date(Date.now() + this.#state.clockOffsetMs),
       voice: this.voice,
       voices: this.#parts.voices,
@@ -202,13 +209,23 @@ export class Mesh extends EventEmitter<{ component: [Member] }> {
 
   async #stop(): Promise<void> {
     clearTimeout(this.#retry)
+    clearTimeout(this.#persisting)
     await stopInOrder(this.members)
     this.#parts.release()
     removeState(this.dir)
     if (this.#parts.temporary) await rm(this.dir, { recursive: true, force: true })
   }
 
+  /** On a full disk the file stays as it was until there is room: the mesh goes on meanwhile. */
   #persist(): void {
-    writeState(this.dir, this.state)
+    clearTimeout(this.#persisting)
+    try {
+      writeState(this.dir, this.state)
+    } catch (error) {
+      if (!diskTrouble(error)) throw error
+      this.#persisting = setTimeout(() => {
+        if (!this.#stopping) this.#persist()
+      }, 1000).unref()
+    }
   }
 }

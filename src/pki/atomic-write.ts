@@ -5,7 +5,7 @@
 import { closeSync, fchmodSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { TrustplaneError } from '#errors.ts'
+import { diskTrouble, TrustplaneError } from '#errors.ts'
 import type { PkiFiles } from './types.ts'
 
 /** Beside the file that it becomes; the name is fixed, so that the next run writes over what a crash left. */
@@ -21,18 +21,24 @@ export async function writeTogether(dir: string, files: PkiFiles): Promise<void>
   try {
     for (const folder of [dir, ...folders]) await mkdir(folder, { recursive: true, mode: 0o700 })
     await Promise.all(
-      [...files].map(([path, { content, mode }]) => writeSynced(temporaryName(join(dir, path)), content, mode)),
+      [...files].map(async ([path, { content, mode }]) => {
+        await writeSynced(temporaryName(join(dir, path)), content, mode).catch(cause => {
+          // the system says only what is wrong
+          throw Object.assign(cause, { path: join(dir, path) })
+        })
+      }),
     )
     await writeSynced(temporaryName(join(dir, journal)), JSON.stringify([...files.keys()]), 0o600)
     await rename(temporaryName(join(dir, journal)), join(dir, journal))
   } catch (cause) {
-    await Promise.allSettled([...files.keys()].map(path => rm(temporaryName(join(dir, path)), { force: true })))
+    await Promise.allSettled(
+      [...files.keys(), journal].map(path => rm(temporaryName(join(dir, path)), { force: true })),
+    )
     const { code, path } = cause as NodeJS.ErrnoException
-    throw new TrustplaneError('TP_FILE_UNREADABLE', `cannot write ${path ?? dir}: ${code ?? String(cause)}`, {
-      fix:
-        code === 'ENOSPC'
-          ? 'make room on this disk; nothing was changed'
-          : 'choose a folder that you may write to; nothing was changed',
+    const disk = diskTrouble(cause)
+    const why = disk ? `${disk.what} (${code})` : (code ?? String(cause))
+    throw new TrustplaneError('TP_FILE_UNREADABLE', `cannot write ${path ?? dir}: ${why}`, {
+      fix: `${disk?.fix ?? 'choose a folder that you may write to'}; nothing was changed`,
       cause,
     })
   }

@@ -16,7 +16,9 @@ export function claimRehearsal(dir: string): () => void {
       writeFileSync(file, JSON.stringify(thisProcess()), { flag: 'wx', mode: 0o600 })
       return () => rmSync(file, { force: true })
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || tries === 2) throw error
+      // of a full disk the system says no more than that
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || tries === 2)
+        throw Object.assign(error as Error, { path: file })
       const holder = holderOf(file)
       if (holder && isAlive(holder)) {
         throw new TrustplaneError('TP_REHEARSAL_STOPPED', `a rehearsal is under way in ${dir} (pid ${holder.pid})`, {

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { offsetClock } from '#clock.ts'
-import { messageOf, TrustplaneError } from '#errors.ts'
+import { diskTrouble, messageOf, TrustplaneError } from '#errors.ts'
 import { recover, writeTogether } from '#pki/atomic-write.ts'
 import { withLock } from '#pki/lock.ts'
 import { findAction } from './actions.ts'
@@ -183,7 +183,7 @@ type Planned = [named: Named, work: Work]
 function wayForward(stage: Stage, workshop: Workshop, steps: readonly Step[]): Planned[] {
   let behind = stepsBehind(workshop, steps)
   // Whoever wrote these files may have been killed before anybody had read them. A mesh that was started since has.
-  if (stage.mesh.gone && steps[behind - 1]?.actions.some(({ name }) => !findAction(name)!.files)) behind--
+  if (stage.mesh.gone && steps[behind - 1]?.actions.some(({ name }) => actsOnMesh(name))) behind--
   return steps.map((step, index) => [
     { step: step.name, does: step.does, direction: 'forward' },
     async () => {
@@ -197,6 +197,9 @@ function wayForward(stage: Stage, workshop: Workshop, steps: readonly Step[]): P
     },
   ])
 }
+
+/** Whoever watches a file reads it without us. */
+const actsOnMesh = (name: Action['name']): boolean => !findAction(name)!.files && name !== 'await-reread'
 
 function wayBack(stage: Stage, workshop: Workshop, steps: readonly Step[]): Planned[] {
   return stepsBack(workshop, steps).map(phase => {
@@ -228,10 +231,11 @@ async function takeAway(mesh: PlayedMesh, bindings: readonly string[]): Promise<
 }
 
 function troubleOf(error: unknown, options: RehearseOptions): Pick<StepResult, 'error' | 'fix'> {
-  const isAborted = (error as { name?: string })?.name === 'AbortError'
-  const isFull = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException)?.code ?? '')
-  const own = error instanceof TrustplaneError ? error.fix : isFull ? `make room for ${options.mesh.dir}` : undefined
-  return { error: isAborted ? 'it was interrupted' : messageOf(error), fix: goOn(options, own) }
+  if ((error as { name?: string })?.name === 'AbortError') return { error: 'it was interrupted', fix: goOn(options) }
+  const disk = diskTrouble(error)
+  if (disk) return { error: `${options.mesh.dir}: ${disk.what} (${messageOf(error)})`, fix: goOn(options, disk.fix) }
+  const [, fix, nothing = ''] = /^(.*?)(; nothing was changed)?$/s.exec((error as TrustplaneError).fix ?? '')!
+  return { error: `${messageOf(error)}${nothing}`, fix: goOn(options, fix) }
 }
 
 function goOn({ mesh, rehearsal }: RehearseOptions, first?: string): string {
