@@ -3,7 +3,7 @@
  * an unknown one. Used for plans here and for scenarios above.
  */
 import type { ErrorObject, ValidateFunction } from 'ajv'
-import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
+import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLError } from 'yaml'
 import { type ErrorCode, nearest, TrustplaneError } from '#errors.ts'
 
 /** Keys and indexes from the root of a document. */
@@ -42,7 +42,7 @@ export function parseYaml(text: string, file: string, code: ErrorCode): YamlDocu
   if (document.errors.length > 0) {
     throw problemsError(
       code,
-      document.errors.map(error => ({ file, ...place(error.pos[0]), message: error.message })),
+      document.errors.map(error => ({ file, ...place(error.pos[0]), message: yamlWords(error, text) })),
     )
   }
   const nodeAt = (path: Path) => document.getIn(path, true) as Node | undefined
@@ -62,6 +62,15 @@ export function parseYaml(text: string, file: string, code: ErrorCode): YamlDocu
       return isScalar(node) ? (node.source ?? undefined) : undefined
     },
   }
+}
+
+/** Where the library speaks to programmers, in the words of who wrote the file. */
+function yamlWords({ code, message, pos }: YAMLError, text: string): string {
+  if (code === 'MULTIPLE_DOCS') return 'a second document begins here: one to a file'
+  if (code === 'TAB_AS_INDENT') return 'a tab: YAML is indented with spaces'
+  if (code !== 'DUPLICATE_KEY') return message
+  const key = /^[^\s:]+/.exec(text.slice(pos[0]))?.[0]
+  return key ? `the key ${JSON.stringify(key)} is there twice` : message
 }
 
 function rangeOf(document: Document, path: Path, atKey: boolean): number | undefined {
@@ -115,6 +124,11 @@ function toProblem(error: ErrorObject): Problem[] {
       const description = error.parentSchema?.description
       return at(`${JSON.stringify(error.data)} is not valid here${description ? `: ${description}` : ''}`)
     }
+    case 'minItems':
+      return at(`at least ${error.params.limit} of them, found ${(error.data as unknown[]).length}`)
+    case 'minimum':
+    case 'maximum':
+      return at(`${error.data} is too ${error.keyword === 'minimum' ? 'small' : 'large'}: ${error.message}`)
     // said already by the problem of its own
     case 'propertyNames':
     case 'anyOf':

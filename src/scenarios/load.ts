@@ -1,8 +1,8 @@
 /** Reads scenario files: every problem of every file at once, with line, column and the nearest known word. Nothing is started before. */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { basename, dirname, relative } from 'node:path'
-import { messageOf, TrustplaneError } from '#errors.ts'
+import { basename, dirname, relative, resolve } from 'node:path'
+import { messageOf, nearest, TrustplaneError } from '#errors.ts'
 import { nodesOf } from '#mesh/layout.ts'
 import { applyChanges, loadPlan, packagedPlan } from '#pki/plan.ts'
 import type { Plan, PlanChanges, RowDocument } from '#pki/types.ts'
@@ -62,7 +62,7 @@ async function parseScenario(
   file: string,
   report: (problem: PlacedProblem) => void,
 ): Promise<Scenario[]> {
-  let faulty = false
+  const wrong: Path[] = []
   let yaml: ReturnType<typeof parseYaml>
   try {
     yaml = parseYaml(text, file, 'TP_SCENARIO_INVALID')
@@ -73,7 +73,7 @@ async function parseScenario(
     return []
   }
   const problem = (path: Path, message: string, atKey = false) => {
-    faulty = true
+    wrong.push(path)
     report({ file, ...yaml.position(path, atKey), message })
   }
   // loaded late: it is a large one
@@ -98,11 +98,21 @@ async function parseScenario(
   checkValue('trust', given.trust, ['given', 'trust'], plan, problem)
   for (const { name, value: inner, path } of [...steps, ...fix]) checkStep(name, inner, path, plan, problem)
   checkValue('notices', value.notices, ['notices'], plan, problem)
-  if (faulty) return []
   const { plan: _, nodes = 1, faults: __, ...more } = (value.given ?? {}) as GivenDocument
   const broken = faults.map(({ name, value: attributes }) => ({ name, attributes: attributes as FaultAttributes }))
-  await tryChanges(base, broken, more, [...steps, ...fix], problem)
-  if (faulty) return []
+  const shapeless = wrong.length > 0
+  const known = [...wrong]
+  // of what is wrong already the plan would only say it once more
+  const unsaid: Report = (path, message) => {
+    if (!known.some(other => isWithin(path, other) || isWithin(other, path))) problem(path, message)
+  }
+  try {
+    await tryChanges(base, broken, more, [...steps, ...fix], unsaid)
+  } catch (error) {
+    // a file of another shape than a scenario's: that has been said
+    if (!shapeless) throw error
+  }
+  if (wrong.length > 0) return []
   return [
     {
       name: basename(file).replace(/\.ya?ml$/, ''),
@@ -123,6 +133,8 @@ async function parseScenario(
     },
   ]
 }
+
+const isWithin = (inner: Path, outer: Path) => outer.every((part, index) => inner[index] === part)
 
 const stepOf = ({ name, value }: { name: string; value: unknown }): Step =>
   typeof value === 'string' || (Array.isArray(value) && value.every(one => typeof one === 'string'))
@@ -196,11 +208,13 @@ function placeIn(more: GivenDocument, words: string): Path {
 async function planOf(name: string, report: (message: string) => void): Promise<Plan | undefined> {
   if (existsSync(packagedPlan(name))) return loadPlan(name)
   report(`no plan ${JSON.stringify(name)}${didYouMean(name, knownPlans())}`)
-  return undefined
+  // the rest of the file is looked at by the plan that was meant
+  const meant = nearest(name, knownPlans())
+  return meant === undefined ? undefined : loadPlan(meant)
 }
 
 /** The folder below the packaged scenarios, or the folder's name. */
 function groupOf(file: string): string {
   const below = relative(packagedScenarios(), dirname(file))
-  return below.startsWith('..') ? basename(dirname(file)) : below
+  return below.startsWith('..') ? basename(dirname(resolve(file))) : below
 }

@@ -162,6 +162,19 @@ notices:
 const cases: [string, string, RegExp][] = [
   ['an empty file', '', /^1:1: "title" is missing/],
   ['a list instead of a map', '- a\n', /^1:1: expected object, found a list/],
+  ['a tab', 'title: x\nstory: y\ngiven:\n\tplan: kubeadm\n', /^4:1: a tab: YAML is indented with spaces/],
+  ['a key that is there twice', `title: x\n${head}expect: { others: ok }\n`, /^2:1: the key "title" is there twice/],
+  ['two documents', `${head}expect: { others: ok }\n---\n`, /^4:1: a second document begins here/],
+  [
+    'a name of the plan, and what the plan itself refuses',
+    `${head}given:\n  certificates:\n    new: { file: ../x, issuer: ca }\nexpect: { others: ok }\nfix: [{ renew: apisrver }]\n`,
+    /^5:18: .*not a path inside the state directory[\s\S]*\n\d+:\d+: no certificate "apisrver"/,
+  ],
+  [
+    'a plan that is not there, and a name in it',
+    `${head}given: { plan: kubeadn }\nexpect: { others: ok }\nfix: [{ renew: apisrver }]\n`,
+    /^3:16: no plan "kubeadn"[\s\S]*no certificate "apisrver"/,
+  ],
   ['no YAML', 'title: [\n', /^2:1: /],
   [
     'a plan that is not there',
@@ -191,7 +204,7 @@ const cases: [string, string, RegExp][] = [
   ['nothing expected', `${head}expect: {}\n`, /^3:9: /],
 ]
 for (const [name, text, expected] of cases) {
-  t.test(name, async t => t.match((await problems(t, text))[0], expected))
+  t.test(name, async t => t.match((await problems(t, text)).join('\n'), expected))
 }
 
 t.test('problems of several files are said together, and nothing is loaded', async t => {

@@ -1,6 +1,7 @@
 /** Files of the mesh: changed, taken away, and put back as they were. */
 import { chmod, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { messageOf, TrustplaneError } from '#errors.ts'
 import { inDir, type Layout } from '#mesh/layout.ts'
 import type { Stage } from '../stage.ts'
 import type { FileChange } from '../types.ts'
@@ -26,14 +27,21 @@ export async function changeFile(place: Place, path: string, change: FileChange)
     return
   }
   const before = await stat(file).catch(() => undefined)
-  const content = await contentOf(place, change)
+  const content = await contentOf(place, path, change)
   const mode = change.mode ?? (before ? before.mode & 0o7777 : 0o600)
   if (content !== undefined) await put(file, content, mode)
   else if (change.mode !== undefined) await chmod(file, mode)
 }
 
-async function contentOf({ mesh }: Place, { content, from }: FileChange) {
-  if (from !== undefined) return readFile(inDir(mesh.layout, from))
+async function contentOf({ mesh }: Place, path: string, { content, from }: FileChange) {
+  if (from !== undefined) {
+    return readFile(inDir(mesh.layout, from)).catch(cause => {
+      throw new TrustplaneError('TP_FILE_UNREADABLE', `${path} is to be a copy of ${from}: ${messageOf(cause)}`, {
+        cause,
+        fix: 'name a file that is there by then; `trustplane pki init` shows which files a plan makes',
+      })
+    })
+  }
   return typeof content === 'function' ? content(mesh.layout.dir) : content
 }
 
