@@ -113,9 +113,7 @@ function parseString(stringTag: number, content: Uint8Array): string {
       // Go 1.24 and older take the bytes as they are
       return goString(content)
     case tag.printableString: {
-      // the alphabet of X.680, and * and &, which real certificates use
-      const text = Buffer.from(content).toString('latin1')
-      return /^[A-Za-z0-9 '()+,\-./:=?*&]*$/.test(text) ? text : fail('invalid PrintableString')
+      return isPrintable(content) ? Buffer.from(content).toString('latin1') : fail('invalid PrintableString')
     }
     case tag.utf8String:
       try {
@@ -128,8 +126,7 @@ function parseString(stringTag: number, content: Uint8Array): string {
     case tag.ia5String:
       return isIa5(content) ? Buffer.from(content).toString('latin1') : fail('invalid IA5String')
     case tag.numericString: {
-      const text = Buffer.from(content).toString('latin1')
-      return /^[0-9 ]*$/.test(text) ? text : fail('invalid NumericString')
+      return isNumeric(content) ? Buffer.from(content).toString('latin1') : fail('invalid NumericString')
     }
     default:
       return fail(`unsupported string type: ${stringTag}`)
@@ -143,6 +140,12 @@ function parseBmpString(content: Uint8Array): string | undefined {
   // a lone surrogate becomes U+FFFD (utf16.Decode)
   return Buffer.from(content.subarray(0, end)).swap16().toString('utf16le').toWellFormed()
 }
+
+/** The alphabet of X.680, and * and &, which real certificates use. */
+export const isPrintable = (content: Uint8Array) =>
+  /^[A-Za-z0-9 '()+,\-./:=?*&]*$/.test(Buffer.from(content).toString('latin1'))
+
+export const isNumeric = (content: Uint8Array) => /^[0-9 ]*$/.test(Buffer.from(content).toString('latin1'))
 
 /** Only ASCII. */
 export function isIa5(bytes: Uint8Array): boolean {

@@ -13,18 +13,23 @@ export interface WrittenTime {
 export function readTime(reader: DerReader, voice: Voice): WrittenTime {
   const next = reader.peek()
   if (next === tag.utcTime) {
-    const time = parseTime(reader.read(tag.utcTime), /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(Z|[+-]\d{4})$/, voice)
+    const time = parseUtcTime(reader.read(tag.utcTime), voice)
     if (!time) throw new CertificateParseError('x509: malformed UTCTime')
     return time
   }
   if (next === tag.generalizedTime) {
-    const form = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(Z|[+-]\d{4})$/
-    const time = parseTime(reader.read(tag.generalizedTime), form, voice)
+    const time = parseGeneralizedTime(reader.read(tag.generalizedTime), voice)
     if (!time) throw new CertificateParseError('x509: malformed GeneralizedTime')
     return time
   }
   throw new CertificateParseError('x509: unsupported time format')
 }
+
+export const parseUtcTime = (content: Uint8Array | undefined, voice: Voice) =>
+  parseTime(content, /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(Z|[+-]\d{4})$/, voice)
+
+export const parseGeneralizedTime = (content: Uint8Array | undefined, voice: Voice) =>
+  parseTime(content, /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(Z|[+-]\d{4})$/, voice)
 
 function parseTime(content: Uint8Array | undefined, form: RegExp, voice: Voice): WrittenTime | undefined {
   const match = content && form.exec(Buffer.from(content).toString('latin1'))

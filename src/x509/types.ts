@@ -83,6 +83,8 @@ interface CertificateDetails {
 /** A list of revoked serials, as etcd uses it: no issuer, signature or date is looked at. */
 export interface RevocationList {
   has(serialNumber: bigint): boolean
+  /** Why the list cannot be read, when it cannot: nobody is let in then, as in etcd. */
+  problem?: string
 }
 
 export interface VerifyOptions {

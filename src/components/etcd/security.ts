@@ -159,8 +159,10 @@ function crlReader(file: string, log: Log): () => RevocationList {
       }
       return list
     } catch (error) {
-      log.warn('failed to read the certificate revocation list', { 'crl-file': file, error: (error as Error).message })
-      return { has: () => true }
+      const { code, message } = error as NodeJS.ErrnoException
+      const problem = code === 'ENOENT' ? `open ${file}: no such file or directory` : message
+      log.warn('failed to read the certificate revocation list', { 'crl-file': file, error: problem })
+      return { has: () => true, problem }
     }
   }
 }
