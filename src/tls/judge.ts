@@ -5,7 +5,7 @@ import { CertificateParseError } from '#x509/errors.ts'
 import type { Reason } from '#x509/reasons.ts'
 import type { Certificate, Verdict, Voice } from '#x509/types.ts'
 import { verify } from '#x509/verify.ts'
-import { handshakeKeyError, type Judge, placedMessage } from '#x509/words.ts'
+import { handshakeKeyAlert, handshakeKeyError, type Judge, placedMessage } from '#x509/words.ts'
 import type { Bundle } from './types.ts'
 
 interface Refused {
@@ -30,9 +30,6 @@ interface Place {
 
 /** The process's own: what it rests on is looked at each time, so listeners and dialers may share it. */
 const cache = createVerdictCache()
-
-/** alert decrypt_error: crypto/tls sends it when the handshake's signature cannot be verified. */
-const decryptError = 51
 
 /**
  * A server's judgement of what a client presented: processCertsFromClient of Go's crypto/tls.
@@ -94,12 +91,12 @@ function parseAll(chain: readonly Uint8Array[], judge: Judge & Place, usage: 'cl
   return { certificates }
 }
 
-/** What is left when the chain is fine: keys with which crypto/rsa verifies nothing. */
+/** What is left when the chain is fine: keys with which crypto/tls verifies nothing. */
 function signed(judgement: Judgement, judge: Judge): Judgement {
   const [leaf] = judgement.certificates
   const message = leaf && handshakeKeyError(leaf, judge)
   if (!message) return judgement
-  return { ...judgement, refused: { reason: 'weak-key', message, alert: decryptError } }
+  return { ...judgement, refused: { reason: 'weak-key', message, alert: handshakeKeyAlert(leaf) } }
 }
 
 function refusal(certificates: Certificate[], verdict: Verdict, judge: Judge & Place): Judgement {

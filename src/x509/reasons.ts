@@ -33,6 +33,11 @@ const because = (hint: string) =>
 const insecure = (algorithm: string) => because(`x509: cannot verify signature: insecure algorithm ${algorithm}`)
 const constrained = 'x509: a root or intermediate certificate is not authorized to sign for this name: '
 
+const unsupportedKey = [
+  'tls: client certificate contains an unsupported public key of type …',
+  "tls: server's certificate contains an unsupported type of public key: …",
+]
+
 export const reasons = [
   {
     reason: 'unknown-authority',
@@ -155,7 +160,7 @@ export const reasons = [
   },
   {
     reason: 'weak-key',
-    summary: 'an RSA key is smaller than 1024 bits or larger than 8192',
+    summary: 'an RSA key is smaller than 1024 bits or larger than 8192, or the key is of a kind that TLS does not know',
     texts: {
       'go1.24': [
         because('crypto/rsa: …-bit keys are insecure (see https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size)'),
@@ -163,9 +168,10 @@ export const reasons = [
         'tls: client sent certificate containing RSA key larger than 8192 bits',
         'tls: invalid signature by the client certificate: crypto/rsa: …-bit keys are insecure (see https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size)',
         'tls: invalid signature by the server certificate: crypto/rsa: …-bit keys are insecure (see https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size)',
+        ...unsupportedKey,
       ],
       // it takes any size
-      'go1.19': [],
+      'go1.19': unsupportedKey,
     },
     alert: unknownCa,
     cause: 'a key of another age, or one made too large on purpose',

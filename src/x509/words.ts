@@ -12,9 +12,9 @@ export interface Judge {
 
 /** `tls: failed to verify certificate: x509: …`, `tls: failed to parse client certificate: x509: …` and so on. */
 export function placedMessage(verdict: Rejection, { end, voice }: Judge): string {
-  const { message, parsing } = verdict
-  // crypto/tls's own errors, and etcd's on revoked serials, come as they are
-  if (!message.startsWith('x509: ')) return message
+  const { message, parsing, reason } = verdict
+  // crypto/tls's own errors, and etcd's on its list, come as they are
+  if (!message.startsWith('x509: ') || reason === 'revoked') return message
   if (parsing)
     return end === 'client'
       ? `tls: failed to parse certificate from server: ${message}`
@@ -32,12 +32,23 @@ export function authenticatorMessage(leaf: Certificate, verdict: Rejection): str
 }
 
 /**
- * A leaf whose chain is fine and whose key crypto/rsa refuses when the handshake's signature is checked: fewer than 1024 bits.
- * @returns Go's error at the judging end (it sends decrypt_error, 51), or undefined
+ * A leaf whose chain is fine and with whose key crypto/tls does nothing: it is of a kind that TLS does not know, or crypto/rsa refuses it
+ * when the handshake's signature is checked (fewer than 1024 bits).
+ * @returns Go's error at the judging end (it sends handshakeKeyAlert), or undefined
  */
 export function handshakeKeyError(leaf: Certificate, { end, voice }: Judge): string | undefined {
   const { publicKey } = leaf.details
+  const unsupported = { DSA: '*dsa.PublicKey', unknown: '<nil>' }[publicKey.algorithm as string]
+  if (unsupported) {
+    return end === 'client'
+      ? `tls: server's certificate contains an unsupported type of public key: ${unsupported}`
+      : `tls: client certificate contains an unsupported public key of type ${unsupported}`
+  }
   const weak = publicKey.algorithm === 'RSA' ? checkRsaKey(publicKey, voice) : undefined
   if (!weak) return undefined
   return `tls: invalid signature by the ${end === 'client' ? 'server' : 'client'} certificate: ${weak}`
 }
+
+/** unsupported_certificate, or decrypt_error when it was the signature that could not be checked. */
+export const handshakeKeyAlert = ({ publicKeyAlgorithm }: Certificate): number =>
+  publicKeyAlgorithm === 'DSA' || publicKeyAlgorithm === 'unknown' ? 43 : 51

@@ -5,7 +5,7 @@ import { parseCertificate } from '#x509/certificate.ts'
 import { isReason, reasonRow, reasons } from '#x509/reasons.ts'
 import type { Verdict } from '#x509/types.ts'
 import { verify } from '#x509/verify.ts'
-import { authenticatorMessage, handshakeKeyError, placedMessage } from '#x509/words.ts'
+import { authenticatorMessage, handshakeKeyAlert, handshakeKeyError, placedMessage } from '#x509/words.ts'
 import { createAuthority, issueCertificate } from './authority.ts'
 import { oracleCases } from './oracle.ts'
 
@@ -127,4 +127,21 @@ t.test('a leaf whose RSA key is too small fails in the handshake, not in the cha
   )
   t.equal(handshakeKeyError(small, { end: 'server', voice: 'go1.19' }), undefined)
   t.equal(handshakeKeyError(parseCertificate(ca.der), { end: 'server', voice: 'go1.24' }), undefined)
+})
+
+t.test('a leaf whose key is of a kind that TLS does not know is refused after its chain was found fine', async t => {
+  const ca = createAuthority({ commonName: 'ca' })
+  const leaf = parseCertificate(issueCertificate(ca, { keys: generateKeyPairSync('ed448') }).der)
+  for (const voice of ['go1.19', 'go1.24'] as const) {
+    t.equal(
+      handshakeKeyError(leaf, { end: 'server', voice }),
+      'tls: client certificate contains an unsupported public key of type <nil>',
+    )
+    t.equal(
+      handshakeKeyError(leaf, { end: 'client', voice }),
+      "tls: server's certificate contains an unsupported type of public key: <nil>",
+    )
+  }
+  t.equal(alertName(handshakeKeyAlert(leaf)), 'unsupported_certificate')
+  t.equal(alertName(handshakeKeyAlert(parseCertificate(ca.der))), 'decrypt_error')
 })
