@@ -25,7 +25,12 @@ export class Loaded {
     this.#from = layout
     this.layout = { ...layout, dir: folder }
     this.#owned = ownedFiles(layout)
-    for (const owned of this.#owned) this.#load(owned)
+    try {
+      for (const owned of this.#owned) this.#load(owned)
+    } catch (error) {
+      this.close()
+      throw error
+    }
   }
 
   /** Counts up whenever something of this component's is read again. */

@@ -3,6 +3,7 @@
  * and believe what kube-root-ca.crt held when they started. Here one stands for all.
  */
 import { createPublicKey } from 'node:crypto'
+import { messageOf, TrustplaneError } from '#errors.ts'
 import type { Client } from '#kubernetes/client.ts'
 import { type Connection, connections } from '#mesh/connections.ts'
 import type { Prediction } from '#mesh/predict.ts'
@@ -35,24 +36,37 @@ export interface Pod {
 export const publicHalf = (key: string): string =>
   createPublicKey(key).export({ format: 'pem', type: 'spki' }).toString()
 
-/** What a pod that starts now is given. */
+/**
+ * What a pod that starts now is given.
+ * @throws TrustplaneError TP_TIMEOUT
+ */
 export async function startPod(client: Client, tokenKey: string, signal?: AbortSignal): Promise<Pod> {
   const limit = AbortSignal.timeout(30_000)
   const both = signal ? AbortSignal.any([signal, limit]) : limit
   for (;;) {
-    const answer = await client.raw({
-      method: 'GET',
-      path: '/api/v1/namespaces/default/configmaps/kube-root-ca.crt',
-      signal: both,
-    })
-    const map = (await answer.json()) as { data?: Record<string, string> }
-    const ca = map.data?.['ca.crt']
-    const token = ca && (await newToken(client, both).catch(() => undefined))
-    if (ca && token) return { ca, tokenKey, token }
-    // the controller-manager has only just started, and makes service accounts and config maps one after the other
-    both.throwIfAborted()
+    let words = ''
+    try {
+      const ca = await rootCaOf(client, both)
+      const token = ca && (await newToken(client, both))
+      if (ca && token) return { ca, tokenKey, token }
+    } catch (error) {
+      words = `: ${messageOf(error)}`
+    }
+    // the apiserver is just starting again, or the controller-manager makes service accounts and config maps, one after the other
+    signal?.throwIfAborted()
+    if (limit.aborted) {
+      throw new TrustplaneError('TP_TIMEOUT', `no pod got kube-root-ca.crt and a token within 30 s${words}`, {
+        fix: 'look at `trustplane status`: the apiserver or the controller-manager is not well',
+      })
+    }
     await new Promise(resolve => setTimeout(resolve, 50))
   }
+}
+
+async function rootCaOf(client: Client, signal: AbortSignal): Promise<string | undefined> {
+  const path = '/api/v1/namespaces/default/configmaps/kube-root-ca.crt'
+  const map = (await (await client.raw({ method: 'GET', path, signal })).json()) as { data?: Record<string, string> }
+  return map.data?.['ca.crt']
 }
 
 /** TokenRequest, as a kubelet asks for its pods. */
