@@ -100,14 +100,31 @@ t.test('the front proxy’s CA: run, half written, gone on with, taken back, and
   t.match(row, { client: 'HTTP 401', server: /x509: certificate signed by unknown authority/, notice: /APIService/ })
 })
 
-t.test('the cluster CA, with every restart: no request fails, and each step does what was predicted', async t => {
-  const rehearsal = await load('cluster-ca')
-  const mesh = await startRehearsal(rehearsal, {})
-  t.teardown(() => mesh.stop())
-  const result = await rehearse({ mesh, rehearsal, rate: 15, timeLimitMs: 30_000 })
-  lostNothing(t, result)
-  t.strictSame(rowsOf(result), rowsOf(await dryRun({ rehearsal })))
-})
+t.test(
+  'the cluster CA, on two nodes: no request fails, each step does what was predicted, and both kubelets are new',
+  async t => {
+    const rehearsal = await load('cluster-ca')
+    const mesh = await startRehearsal(rehearsal, { nodes: 2 })
+    t.teardown(() => mesh.stop())
+    const result = await rehearse({ mesh, rehearsal, rate: 15, timeLimitMs: 30_000 })
+    lostNothing(t, result)
+    const steps = result.steps.map(step => ({
+      ...step,
+      rows: step.rows.filter(({ from, to }) => !/@/.test(from + to)),
+    }))
+    t.strictSame(rowsOf({ ...result, steps }), rowsOf(await dryRun({ rehearsal })))
+    const further = result.steps.at(-1)!.rows.filter(({ from, to }) => /@node-2/.test(from + to))
+    t.strictSame(
+      further.map(({ from, to, on, trusts, state }) => `${from} -> ${to}: ${state}, on ${on}, trusts ${trusts}`),
+      [
+        'kubelet@node-2 -> kube-apiserver: ok, on new, trusts new',
+        'kube-proxy@node-2 -> kube-apiserver: ok, on new, trusts new',
+        'kube-apiserver -> kubelet@node-2: ok, on new, trusts new',
+        'monitoring -> kubelet@node-2: ok, on new, trusts new',
+      ],
+    )
+  },
+)
 
 t.test('a component that is killed in a step is told, reads its files again, and the rest goes on', async t => {
   const rehearsal = await load('kubelet-client-subject')
