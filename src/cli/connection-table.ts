@@ -22,7 +22,10 @@ export function connectionColumns(style: Style, now: Date): Column<ConnectionSta
     { header: 'STATE', value: row => stateOf(row, style) },
     { header: 'REFUSED BY', value: row => row.refusedBy ?? '–' },
     { header: 'LAYER', value: row => row.layer ?? '–' },
-    { header: 'REASON', value: row => row.reason ?? '–' },
+    {
+      header: 'REASON',
+      value: row => [row.reason ?? '–', ...(row.failing ? [`(${row.failing.join(', ')})`] : [])].join(' '),
+    },
     { header: 'AGE', value: row => (row.time ? ageOf(new Date(row.time), now) : '–') },
     { header: 'CLIENT CERTIFICATE', value: row => shown(row.client?.own ?? row.server?.peer?.[0]), wide: true },
     { header: 'SERVER CERTIFICATE', value: row => shown(row.server?.own ?? row.client?.peer?.[0]), wide: true },

@@ -2,7 +2,10 @@
 import type { Prediction } from './predict.ts'
 import type { ConnectionStatus } from './status.ts'
 
-type Seen = Pick<ConnectionStatus, 'from' | 'to' | 'outcome' | 'refusedBy' | 'layer' | 'reason' | 'server' | 'client'>
+type Seen = Pick<
+  ConnectionStatus,
+  'from' | 'to' | 'outcome' | 'refusedBy' | 'layer' | 'reason' | 'server' | 'client' | 'failing'
+>
 
 export interface Disagreement {
   predicted: Prediction
@@ -23,6 +26,7 @@ export function disagreements(predicted: readonly Prediction[], seen: readonly S
 
 function agrees(predicted: Prediction, seen: Seen): boolean {
   if (predicted.outcome !== seen.outcome) return false
+  if (String(predicted.failing ?? '') !== String(seen.failing ?? '')) return false
   if (predicted.outcome !== 'refused') return true
   if (predicted.refusedBy !== seen.refusedBy || predicted.layer !== seen.layer) return false
   // a real program writes no record, and its alert or 401 does not say why
@@ -33,7 +37,10 @@ function agrees(predicted: Prediction, seen: Seen): boolean {
 export const describeDisagreement = ({ predicted, seen }: Disagreement): string =>
   `${predicted.from} -> ${predicted.to}: the files say ${describe(predicted)}, but it was ${describe(seen)}`
 
-export function describe(row: Pick<ConnectionStatus, 'outcome' | 'refusedBy' | 'layer' | 'reason'>): string {
+export function describe(
+  row: Pick<ConnectionStatus, 'outcome' | 'refusedBy' | 'layer' | 'reason' | 'failing'>,
+): string {
+  const whom = row.failing ? ` with ${row.failing.join(', ')}` : ''
   const why = [row.refusedBy && `by the ${row.refusedBy}`, row.layer && `(${row.layer})`, row.reason].filter(Boolean)
-  return row.outcome === 'refused' ? [row.outcome, ...why].join(' ') : row.outcome
+  return (row.outcome === 'refused' ? [row.outcome, ...why].join(' ') : row.outcome) + whom
 }

@@ -1,5 +1,6 @@
 /** The order in which a mesh starts. */
 import { hasJoined } from './join.ts'
+import { etcdMembersOf } from './layout.ts'
 import type { Member } from './member.ts'
 import type { Mesh } from './mesh.ts'
 import { newRecords } from './records.ts'
@@ -51,16 +52,20 @@ async function joined(mesh: Mesh, settleMs: number, signal: AbortSignal | undefi
   }
 }
 
-/** Resolves when etcd has refused the apiserver, or was not there, twice: the apiserver waits then, as its original does, and need not be waited for. */
+/** Resolves when etcd (each member of it) has refused the apiserver, or was not there, twice: the apiserver waits then, as its original does, and need not be waited for. */
 async function withoutStorage(mesh: Mesh): Promise<void> {
   const arrived = newRecords(mesh.dir)
-  let failed = 0
-  while (failed < 2 && mesh.member('kube-apiserver').state === 'starting') {
+  const members = etcdMembersOf(mesh.layout).length
+  const failed = new Map<string, number>()
+  const isRefused = () => [...failed.values()].filter(times => times >= 2).length === members
+  while (!isRefused() && mesh.member('kube-apiserver').state === 'starting') {
     await new Promise(resolve => setTimeout(resolve, 50))
     const dials = arrived().filter(
       ({ end, from, to }) => end === 'client' && from === 'kube-apiserver' && to === 'etcd',
     )
     // in TLS 1.3 the client's own record says ok before the refusal arrives
-    failed += dials.filter(({ outcome }) => outcome !== 'ok').length
+    for (const { address, outcome } of dials) {
+      if (outcome !== 'ok') failed.set(address, (failed.get(address) ?? 0) + 1)
+    }
   }
 }

@@ -33,6 +33,9 @@ export interface Connection {
   from: string
   to: string
   port: PortName
+  /** Of several members of etcd: who dials, and who is dialled (`member-rows.ts`). */
+  clientMember?: string
+  serverMember?: string
   /** Left out: the client has none to present. */
   clientCertificate?: Decided
   /** What the server checks the client with; left out: it asks for no certificate. */

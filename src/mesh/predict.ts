@@ -6,6 +6,7 @@ import { X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { messageOf } from '#errors.ts'
 import { loadKubeconfig, type Source } from '#kubernetes/kubeconfig.ts'
+import type { PlanNode } from '#pki/types.ts'
 import type { End, Layer, Outcome } from '#tls/types.ts'
 import { parseCertificate } from '#x509/certificate.ts'
 import { parseRevocationList, revocation } from '#x509/crl.ts'
@@ -16,7 +17,8 @@ import type { Certificate, Usage, Verdict, Voice } from '#x509/types.ts'
 import { verify } from '#x509/verify.ts'
 import { handshakeKeyError } from '#x509/words.ts'
 import { type Connection, componentOf, connections, type Decided } from './connections.ts'
-import { addressOf, fileOf, isKubeconfig, type Layout, shownPair } from './layout.ts'
+import { addressOf, etcdIdOf, etcdMembersOf, fileOf, isKubeconfig, type Layout, shownPair } from './layout.ts'
+import { memberRows, together } from './member-rows.ts'
 import { addedFlag, clientTls, isWithheld, serverTls } from './settings.ts'
 
 export interface Prediction {
@@ -26,8 +28,10 @@ export interface Prediction {
   refusedBy?: End
   layer?: Layer
   reason?: Reason
-  /** Go's words, without the prefix of the place. */
+  /** Go's words, without the prefix of the place; of several members of etcd, with whose they are in front. */
   message?: string
+  /** Of several members of etcd, those (or pairs) with which it is not well: `node-2`, `node-1 -> node-2`. */
+  failing?: readonly string[]
 }
 
 export interface PredictOptions {
@@ -50,44 +54,61 @@ export interface PredictOptions {
  */
 export function predict(layout: Layout, options: PredictOptions): Prediction[] {
   const { rows = connections } = options
-  const all = connections.map(row => {
+  const members = etcdMembersOf(layout)
+  const one = (row: Connection): Prediction => {
+    const { from, to, serverMember } = row
+    const isAway = (member: string | undefined) =>
+      member !== undefined && options.runs?.[etcdIdOf(layout, member)] === false
+    if (isAway(serverMember)) return { from, to, outcome: 'unreachable', reason: 'unreachable' }
     try {
       return predictRow(layout, row, options)
     } catch (error) {
       // a bundle or kubeconfig that is not there, or is none: whoever needs it does not start
-      return {
-        from: row.from,
-        to: row.to,
-        outcome: 'unreachable',
-        reason: 'unreachable',
-        message: messageOf(error),
-      } as const
+      return { from, to, outcome: 'unreachable', reason: 'unreachable', message: messageOf(error) }
     }
-  })
-  const find = (from: string, to: string) => all.find(row => row.from === from && row.to === to)
+  }
+  const all = connections.map(row => memberRows(members, row).map(each => ({ row: each, result: one(each) })))
+  const find = (from: string, to: string) =>
+    all.find(([first]) => first!.result.from === from && first!.result.to === to)!
   // an apiserver that etcd refuses has nothing to serve: the original gives up, too, unless it had begun before
   // (our apiserver asks by etcd's gateway, where its original speaks gRPC)
   const storage = [find('kube-apiserver', 'etcd'), find('etcd-gateway', 'etcd')]
+  const peers = find('etcd-peer', 'etcd-peer')
+  const isLinked = (a: string, b: string) =>
+    peers
+      .filter(({ row }) => [row.clientMember, row.serverMember].every(name => name === a || name === b))
+      .every(({ result }) => result.outcome === 'ok')
+  // with a majority of the members, itself among them
+  const hasQuorum = ({ name }: PlanNode) =>
+    members.filter(other => other.name === name || isLinked(name, other.name)).length > members.length / 2
+  const isServed = members.some(
+    (member, i) =>
+      (members.length === 1 || hasQuorum(member)) && storage.every(list => list[i]!.result.outcome === 'ok'),
+  )
   const runs: Record<string, boolean> = {
-    'kube-apiserver': options.runs?.etcd !== false && storage.every(row => row?.outcome === 'ok'),
+    'kube-apiserver': options.runs?.etcd !== false && isServed,
     ...options.runs,
+    // each member has been looked at by itself
+    ...(members.length > 1 ? { etcd: true } : {}),
   }
   return rows.map(({ from, to, port }) => {
-    const prediction = find(from, to)!
     const listener = port === 'etcd-peer' ? 'etcd' : port
-    return runs[listener] === false ? { from, to, outcome: 'unreachable', reason: 'unreachable' } : prediction
+    return runs[listener] === false
+      ? { from, to, outcome: 'unreachable', reason: 'unreachable' }
+      : together(find(from, to))
   })
 }
 
+/** One row, or one member's (or pair's) part of it. */
 function predictRow(layout: Layout, row: Connection, options: PredictOptions): Prediction {
-  const { from, to } = row
+  const { from, to, clientMember, serverMember } = row
   const shown = row.clientCertificate && !isWithheld(layout, row.clientCertificate) ? row.clientCertificate : undefined
   const voiceOf = (end: End): Voice =>
     options.voices?.[componentOf(end === 'client' ? from : to)] ?? options.voice ?? 'go1.24'
   const judge = (end: End, chain: string, trust: Decided, usage: Usage, name?: string): Verdict =>
     verify({
       chain,
-      roots: trustPem(layout, trust),
+      roots: trustPem(layout, trust, end === 'client' ? clientMember : serverMember),
       usage,
       ...(name === undefined ? {} : { name }),
       now: timeOf(componentOf(end === 'client' ? from : to), options),
@@ -106,8 +127,8 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
   if (row.port === 'kubelet' && layout.bootstrap && !isServing(layout, row.serverCertificate, timeOf(to, options))) {
     return { from, to, outcome: 'refused', refusedBy: 'server', layer: 'tls', message: unserving }
   }
-  const unserved = unusable(layout, row.serverCertificate)
-  const broken = (shown && unusable(layout, shown)) ?? unserved
+  const unserved = unusable(layout, row.serverCertificate, serverMember)
+  const broken = (shown && unusable(layout, shown, clientMember)) ?? unserved
   // a running etcd reads its pair for every handshake, and goes on refusing; others have the old one in memory, or do not start
   const rereads = row.refusal === 'tls' && options.runs?.etcd === true
   if (unserved && broken === unserved && rereads) return refused('server', 'tls', unserved)
@@ -115,15 +136,21 @@ function predictRow(layout: Layout, row: Connection, options: PredictOptions): P
   const apart = handshakeRefusal(layout, row)
   if (apart) return refused('server', 'tls', apart)
   if (row.clientTrust && fileOf(layout, row.clientTrust, 'trust')) {
-    const name = row.serverName ?? addressOf(layout, row.port).host
-    const verdict = judge('client', certificatePem(layout, row.serverCertificate), row.clientTrust, 'serverAuth', name)
+    const name = row.serverName ?? addressOf(layout, row.port, serverMember).host
+    const verdict = judge(
+      'client',
+      certificatePem(layout, row.serverCertificate, serverMember),
+      row.clientTrust,
+      'serverAuth',
+      name,
+    )
     if (verdict.verdict === 'reject') return refused('client', 'tls', verdict)
     const weak = handshakeKeyError(verdict.chains[0]![0]!, { end: 'client', voice: voiceOf('client') })
     if (weak) return refused('client', 'tls', { reason: 'weak-key', message: weak })
   }
   if (!row.serverTrust || !row.clientCertificate) return { from, to, outcome: 'ok' }
   if (!shown) return { from, to, ...unnamed(layout, row) }
-  const chain = certificatePem(layout, shown)
+  const chain = certificatePem(layout, shown, clientMember)
   if (!fileOf(layout, row.serverTrust, 'trust')) {
     return refused('server', 'authentication', { reason: 'unauthorized', message: 'Unauthorized' })
   }
@@ -185,7 +212,7 @@ function handshakeRefusal(layout: Layout, row: Connection): { reason: Reason; me
   const isOld = client.maxVersion === 'TLSv1.2' || server.maxVersion === 'TLSv1.2'
   if (!isOld || server.cipherSuites.length === 0) return undefined
   // TLS 1.2 suites are for one type of key (RFC 5246 §7.4.3); TLS 1.3 has others, which are always on
-  const { publicKey } = new X509Certificate(certificatePem(layout, row.serverCertificate))
+  const { publicKey } = new X509Certificate(certificatePem(layout, row.serverCertificate, row.serverMember))
   const isRsa = publicKey.asymmetricKeyType === 'rsa'
   if (server.cipherSuites.some(suite => /_ECDSA_/.test(suite) !== isRsa)) return undefined
   return { reason: 'cipher-mismatch', message: 'tls: no cipher suite supported by both client and server' }
@@ -239,10 +266,10 @@ function isServing(layout: Layout, decided: Decided, now: Date): boolean {
 }
 
 /** Why its owner cannot even start with this certificate, or undefined. A key that is not there is not missed. */
-function unusable(layout: Layout, decided: Decided): { reason: Reason; message: string } | undefined {
+function unusable(layout: Layout, decided: Decided, member?: string): { reason: Reason; message: string } | undefined {
   try {
-    const certificate = certificatePem(layout, decided)
-    const key = keyPem(layout, decided)
+    const certificate = certificatePem(layout, decided, member)
+    const key = keyPem(layout, decided, member)
     if (key !== undefined) readKeyPair(certificate, key)
     return undefined
   } catch (error) {
@@ -251,20 +278,20 @@ function unusable(layout: Layout, decided: Decided): { reason: Reason; message: 
   }
 }
 
-function certificatePem(layout: Layout, decided: Decided): string {
-  const file = fileOf(layout, decided, 'certificate')!
+function certificatePem(layout: Layout, decided: Decided, member?: string): string {
+  const file = fileOf(layout, decided, 'certificate', member)!
   return isKubeconfig(decided) ? pemOf(loadKubeconfig(file).clientCertificate) : readFileSync(file, 'utf8')
 }
 
-function trustPem(layout: Layout, decided: Decided): string {
-  const file = fileOf(layout, decided, 'trust')!
+function trustPem(layout: Layout, decided: Decided, member?: string): string {
+  const file = fileOf(layout, decided, 'trust', member)!
   return isKubeconfig(decided) ? pemOf(loadKubeconfig(file).certificateAuthority) : readFileSync(file, 'utf8')
 }
 
-function keyPem(layout: Layout, decided: Decided): string | undefined {
+function keyPem(layout: Layout, decided: Decided, member?: string): string | undefined {
   if (isKubeconfig(decided)) return undefined
   try {
-    return readFileSync(shownPair(layout, decided).key, 'utf8')
+    return readFileSync(shownPair(layout, decided, member).key, 'utf8')
   } catch {
     return undefined
   }

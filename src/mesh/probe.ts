@@ -8,12 +8,13 @@ import { createTransport } from '#kubernetes/transport.ts'
 import { silentLog } from '#log.ts'
 import { memoryBundle } from '#tls/bundle.ts'
 import { createDialer } from '#tls/dial.ts'
-import { fileRecords, joinHandshakes, memoryRecords, teeRecords } from '#tls/records.ts'
+import { fileRecords, joinHandshakes, memoryRecords, teeRecords, withMember } from '#tls/records.ts'
 import type { BundleSource, HandshakeRecord, IdentitySource, RecordSink } from '#tls/types.ts'
 import type { Voice } from '#x509/types.ts'
 import { type Connection, componentOf, connections } from './connections.ts'
 import { identityOf, rootsOf } from './credentials.ts'
-import { addressOf, type Layout } from './layout.ts'
+import { addressOf, etcdMembersOf, type Layout } from './layout.ts'
+import { memberRows, together } from './member-rows.ts'
 import { newRecords, recordsFolder } from './records.ts'
 import { clientTls, isWithheld } from './settings.ts'
 import { type ConnectionStatus, combine } from './status.ts'
@@ -42,18 +43,22 @@ export async function probe(layout: Layout, options: ProbeOptions = {}): Promise
   const arrived = newRecords(layout.dir)
   const file = fileRecords(join(recordsFolder(layout.dir), 'probe.jsonl'))
   try {
-    const dialled = await Promise.all(rows.map(row => dialRow(layout, row, options, file)))
-    const servers = await serverRecords(dialled, arrived)
-    return rows.map((row, index) => {
-      const client = dialled[index]!
-      const server = servers.get(client)
-      return combine(row, {
-        handshake: client.handshake,
-        time: client.time,
-        client,
-        ...(server ? { server } : {}),
-      })
-    })
+    const members = etcdMembersOf(layout)
+    const each = rows.map(row => memberRows(members, row))
+    const dialled = new Map(
+      await Promise.all(each.flat().map(async row => [row, await dialRow(layout, row, options, file)] as const)),
+    )
+    const servers = await serverRecords([...dialled.values()], arrived)
+    return each.map(parts =>
+      together(
+        parts.map(row => {
+          const client = dialled.get(row)!
+          const server = servers.get(client)
+          const { handshake, time } = client
+          return { row, result: combine(row, { handshake, time, client, ...(server ? { server } : {}) }) }
+        }),
+      ),
+    )
   } finally {
     await file.close()
   }
@@ -70,10 +75,12 @@ async function dialRow(
   const component = componentOf(row.from)
   const voice = options.voices?.[component] ?? options.voice ?? 'go1.24'
   const node = layout.nodes[0]!
+  const self = row.clientMember ?? node.name
   const clock = offsetClock(clockOffsetMs + (clockOffsets[component] ?? 0))
-  const { host, port } = addressOf(layout, row.port)
+  const { host, port } = addressOf(layout, row.port, row.serverMember)
   const memory = memoryRecords()
-  const records = teeRecords(file, memory)
+  const sink = teeRecords(file, memory)
+  const records: RecordSink = row.clientMember ? withMember(sink, row.clientMember) : sink
   const unready = (error: unknown): HandshakeRecord => {
     const record: HandshakeRecord = {
       time: clock.now().toISOString(),
@@ -96,9 +103,9 @@ async function dialRow(
     sources = {
       identity:
         row.clientCertificate && !isWithheld(layout, row.clientCertificate)
-          ? identityOf(layout, row.clientCertificate, node.name)
+          ? identityOf(layout, row.clientCertificate, self)
           : undefined,
-      roots: row.clientTrust && rootsOf(layout, row.clientTrust, { node: node.name, etcd: row.to.startsWith('etcd') }),
+      roots: row.clientTrust && rootsOf(layout, row.clientTrust, { node: self, etcd: row.to.startsWith('etcd') }),
     }
   } catch (error) {
     // as the component itself, which does not start with these files

@@ -1,8 +1,11 @@
 /** What both ends of every connection last saw: the connection table joined with the handshake records. */
+
+import type { PlanNode } from '#pki/types.ts'
 import { type JoinedHandshake, joinHandshakes, readRecords } from '#tls/records.ts'
 import type { End, HandshakeRecord, Layer, Outcome } from '#tls/types.ts'
 import type { Reason } from '#x509/reasons.ts'
 import { type Connection, connections, findConnection } from './connections.ts'
+import { memberRows, together } from './member-rows.ts'
 
 export interface ConnectionStatus {
   from: string
@@ -13,6 +16,8 @@ export interface ConnectionStatus {
   reason?: Reason
   /** The words of the end that refused. */
   message?: string
+  /** Of several members of etcd, those (or pairs) with which it is not well: `node-2`, `node-1 -> node-2`. */
+  failing?: readonly string[]
   /** The flag and file that decided it: `kube-apiserver --client-ca-file=/…/pki/ca.crt`. */
   decidedBy?: string
   time?: string
@@ -26,6 +31,8 @@ export interface StatusOptions {
   /** Whose certificate this is (SHA-256, hex): names the client of a real program, which writes no record of its own. */
   ownerOf?: (sha256: string) => string | undefined
   rows?: readonly Connection[]
+  /** Of etcd, where there are several: what was seen of each counts by itself. */
+  members?: readonly PlanNode[]
   /** Only handshakes after this time (RFC 3339). */
   since?: string
 }
@@ -39,20 +46,41 @@ export const readStatus = (dir: string, options: StatusOptions = {}): Connection
   statusOf(joinHandshakes(readRecords(dir)), options)
 
 export function statusOf(handshakes: readonly JoinedHandshake[], options: StatusOptions = {}): ConnectionStatus[] {
-  const { rows = connections, ownerOf = () => undefined, since = '' } = options
+  const { rows = connections, ownerOf = () => undefined, since = '', members = [] } = options
   const latest = new Map<string, JoinedHandshake>()
   for (const handshake of handshakes) {
     if (handshake.time < since) continue
-    const to = (handshake.client ?? handshake.server)!.to
-    const shown = handshake.server?.peer?.[0]
-    const from = handshake.client?.from ?? handshake.server?.from ?? (shown && ownerOf(shown.sha256))
-    if (from) latest.set(`${from} -> ${to}`, handshake)
+    const { client, server } = handshake
+    const to = (client ?? server)!.to
+    const shown = server?.peer?.[0]
+    const from = client?.from ?? server?.from ?? (shown && ownerOf(shown.sha256))
+    if (!from) continue
+    const clientMember = client?.member
+    const serverMember =
+      server?.member ?? members.find(({ address }) => client?.address.startsWith(`${address}:`))?.name
+    latest.set(keyOf({ from, to }), handshake)
+    if (members.length > 1) latest.set(keyOf({ from, to, clientMember, serverMember }), handshake)
   }
   return rows.map(row => {
-    const handshake = latest.get(`${row.from} -> ${row.to}`)
-    return handshake ? combine(row, handshake) : { from: row.from, to: row.to, outcome: 'unknown' }
+    const parts = memberRows(members, row).map(part => {
+      const handshake = latest.get(keyOf(part))
+      const { from, to } = row
+      const result: ConnectionStatus = handshake ? combine(row, handshake) : { from, to, outcome: 'unknown' }
+      return { row: part, result }
+    })
+    return together(parts)
   })
 }
+
+interface Ends {
+  from: string
+  to: string
+  clientMember?: string | undefined
+  serverMember?: string | undefined
+}
+
+const keyOf = ({ from, to, clientMember = '', serverMember = '' }: Ends): string =>
+  `${from} ${from.startsWith('etcd') && from !== 'etcd-healthcheck' ? clientMember : ''} -> ${to} ${serverMember}`
 
 /**
  * One outcome of two views. The end that refused knows why; the other has only the alert, the 401 or the 403. In TLS 1.3 a client

@@ -113,6 +113,12 @@ export function memoryRecords(limit = 10_000): MemoryRecords {
   }
 }
 
+/** Whoever reads the records is told which member of etcd it was. */
+export const withMember = (sink: RecordSink, member: string): RecordSink => ({
+  ...sink,
+  write: record => sink.write({ ...record, member }),
+})
+
 /** To several sinks at once. */
 export function teeRecords(...sinks: readonly RecordSink[]): RecordSink {
   return {

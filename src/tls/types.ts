@@ -38,6 +38,8 @@ export interface HandshakeRecord {
   handshake: string
   /** The component that saw it (`kube-apiserver`, `node-1` kubelets are `kubelet`), or `probe`. */
   observer: string
+  /** Of several members of etcd: which one saw it. */
+  member?: string
   end: End
   /** The row of the connection table. A server knows only `to`. */
   from?: string

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { type ErrorCode, errorCodes, exitCodes, nearest, TrustplaneError } from '#errors.ts'
 import { connectionNames, connections } from '#mesh/connections.ts'
 import { type EndExplanation, type Explanation, explain } from '#mesh/explain.ts'
+import { etcdMembersOf } from '#mesh/layout.ts'
 import { openLayout } from '#mesh/open.ts'
 import { ownersOf } from '#mesh/owners.ts'
 import { readState } from '#mesh/state.ts'
@@ -45,7 +46,10 @@ export function build(io?: Io): Command {
     const rows = from === undefined ? connections : rowsOf(from.replace(/ ->.*$/, ''), to ?? /-> (.*)$/.exec(from)?.[1])
     const layout = await openLayout(options.dir).catch(() => undefined)
     const clockOffsetMs = readState(options.dir)?.clockOffsetMs ?? 0
-    const statuses = readStatus(options.dir, layout ? { ownerOf: ownersOf(layout) } : {})
+    const statuses = readStatus(
+      options.dir,
+      layout ? { ownerOf: ownersOf(layout), members: etcdMembersOf(layout) } : {},
+    )
     const chosen = rows.flatMap(row => {
       const status = statuses.find(one => one.from === row.from && one.to === row.to)!
       return from !== undefined || isRed(status)

@@ -1,6 +1,7 @@
 /** `trustplane status`: what both ends of every connection last saw. */
 import { type Command, Option } from 'commander'
 import { exitCodes, messageOf } from '#errors.ts'
+import { etcdMembersOf } from '#mesh/layout.ts'
 import { openLayout } from '#mesh/open.ts'
 import { ownersOf } from '#mesh/owners.ts'
 import { watchRecords } from '#mesh/records.ts'
@@ -65,11 +66,11 @@ async function reader({ options, say }: ActionContext<StatusOptions>): Promise<(
     say(`! what the plan says is unknown: ${messageOf(error)}`)
     return undefined
   })
-  const ownerOf = layout && ownersOf(layout)
+  const known = layout && { ownerOf: ownersOf(layout), members: etcdMembersOf(layout) }
   return () => {
     const state = readState(options.dir)
     const since = state && { since: state.startedAt }
-    return { state, rows: readStatus(options.dir, { ...(ownerOf ? { ownerOf } : {}), ...since }) }
+    return { state, rows: readStatus(options.dir, { ...known, ...since }) }
   }
 }
 

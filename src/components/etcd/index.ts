@@ -1,6 +1,7 @@
 /** etcd's stand-in: etcd v3 on its client port (gRPC, JSON, health, metrics) and its peer port, by etcd's own flags. */
 
 import { joinHostPort } from '#tls/errors.ts'
+import { withMember } from '#tls/records.ts'
 import type { Component, ComponentContext, RunningComponent } from '../component.ts'
 import { allowedPeers } from './allowed-peers.ts'
 import { startAutoCompaction } from './auto-compaction.ts'
@@ -27,10 +28,11 @@ export const component: Component = {
   start,
 }
 
-async function start(argv: readonly string[], context: ComponentContext): Promise<RunningComponent> {
-  const { log, voice } = context
+async function start(argv: readonly string[], given: ComponentContext): Promise<RunningComponent> {
+  const { log, voice } = given
   const config = readConfig(argv, voice)
   const { values, cluster, clientUrls, peerUrls } = config
+  const context = cluster.members.length > 1 ? { ...given, records: withMember(given.records, values.name) } : given
   const protocol = protocolOptions(values)
   /** What has to be undone, last first. */
   const undo: (() => unknown)[] = []

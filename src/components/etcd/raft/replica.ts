@@ -227,8 +227,10 @@ export class Replica {
     try {
       return await this.#options.send(leader!, message)
     } catch (error) {
-      const isSafe = message.type !== 'propose' || (error as { neverSent?: boolean }).neverSent === true
-      if (isSafe) return undefined
+      const { neverSent = false, refused = false } = error as { neverSent?: boolean; refused?: boolean }
+      // a leader that will not have this member is none to it
+      if (refused) throw etcdError('noLeader')
+      if (neverSent || message.type !== 'propose') return undefined
       return { term: this.raft.term, ok: true }
     }
   }

@@ -1,5 +1,6 @@
 /** Between members: `POST /raft` on the peer port, a JSON value each way. etcd's path and port; the words in it are ours. */
 import type { Dispatcher } from 'undici'
+import { refusalOf } from '#tls/errors.ts'
 import { fromText, toText } from '../disk/codec.ts'
 import type { EtcdServer } from '../etcd-server.ts'
 import type { Handler } from '../http.ts'
@@ -67,9 +68,16 @@ export async function postMessage(
       throw new Error(text.trim())
     } catch (error) {
       failure = error
-      const { name } = error as Error
-      if (name !== 'RefusedError' && name !== 'UnreachableError') throw error
+      if (!isRefused(error) && !wasUnreachable(error)) throw error
     }
   }
-  throw Object.assign(new Error((failure as Error).message, { cause: failure }), { neverSent: true })
+  throw Object.assign(new Error((failure as Error).message, { cause: failure }), {
+    neverSent: true,
+    refused: isRefused(failure),
+  })
 }
+
+/** With a reason: a connection that ends without a word may be that of a member that is going, too. */
+const isRefused = (error: unknown): boolean => refusalOf(error)?.reason !== undefined
+const wasUnreachable = (error: unknown): boolean =>
+  (error as Error).name === 'UnreachableError' || (error as NodeJS.ErrnoException).code === 'ECONNREFUSED'
