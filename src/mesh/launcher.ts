@@ -16,6 +16,7 @@ import { Member, stopInOrder } from './member.ts'
 import type { Mesh } from './mesh.ts'
 import { choosePorts, type PortsOption } from './ports.ts'
 import { forkComponent, forkProgram } from './process.ts'
+import { goVoiceOf } from './program-voice.ts'
 import { apiVersion, claimState, type MeshState, removeState, setAside, thisProcess } from './state.ts'
 
 export interface MeshOptions {
@@ -103,6 +104,8 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     ports: {} as MeshState['ports'],
     components: [],
   }
+  const voices: Record<string, Voice> = options.etcdBinary ? { etcd: goVoiceOf(options.etcdBinary) } : {}
+  if (options.etcdBinary) state.voices = voices
   const stale = claimState(dir, state)
   const members: Member[] = []
   let chosen: Awaited<ReturnType<typeof choosePorts>> | undefined
@@ -157,7 +160,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     // etcd needs nobody; the rest of our own code is loaded while it starts
     for (const member of members) if (member.component === 'etcd') start(member)
     const [{ Mesh }, { begin }] = await Promise.all([import('./mesh.ts'), import('./begin.ts')])
-    const mesh = new Mesh({ layout, members, state, voice, clockOffsets, release: chosen.release, temporary })
+    const mesh = new Mesh({ layout, members, state, voice, voices, clockOffsets, release: chosen.release, temporary })
     await begin(mesh, { start, settleMs, signal: options.signal, onProgress: options.onProgress })
     return mesh
   } catch (error) {
