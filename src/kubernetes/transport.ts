@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import { Client, type Dispatcher, errors, Pool } from 'undici'
 import { messageOf } from '#errors.ts'
 import type { Dialer } from '#tls/types.ts'
+import { atMost } from './at-most.ts'
 
 /** No answer came: refused in TLS, unreachable, or cut off. `cause` is `#tls`'s error. */
 export class RequestError extends Error {
@@ -71,38 +72,6 @@ const idleMs = 90_000
  * handshake. client-go sends them over one HTTP/2 connection, at 20 to 50 a second.
  */
 const usualRequestsAtOnce = 8
-
-/** Runs what it is given, `limit` at a time. @throws the signal's reason when it is aborted before its turn comes */
-function atMost(limit: number): <T>(action: () => Promise<T>, signal: AbortSignal | undefined) => Promise<T> {
-  let free = limit
-  const waiting = new Set<() => void>()
-  const turn = (signal: AbortSignal | undefined) =>
-    new Promise<void>((resolve, reject) => {
-      const begin = () => {
-        waiting.delete(begin)
-        signal?.removeEventListener('abort', giveUp)
-        resolve()
-      }
-      const giveUp = () => {
-        waiting.delete(begin)
-        reject(signal?.reason)
-      }
-      waiting.add(begin)
-      signal?.addEventListener('abort', giveUp, { once: true })
-    })
-  return async (action, signal) => {
-    signal?.throwIfAborted()
-    if (free > 0) free--
-    else await turn(signal)
-    try {
-      return await action()
-    } finally {
-      const [next] = waiting
-      if (next) next()
-      else free++
-    }
-  }
-}
 
 export function createTransport(options: TransportOptions): Transport {
   const { dialer, server, onAnswer, connections, requestsAtOnce = usualRequestsAtOnce } = options

@@ -1,5 +1,6 @@
 /** etcd's v3 JSON gateway (`/v3/kv/…`, `/v3/watch`, `/v3/lease/…`): keys and values are base64, 64-bit numbers are strings, what is zero is left out. */
 import type { Dispatcher } from 'undici'
+import { atMost } from '#kubernetes/at-most.ts'
 import { Endpoints } from './endpoints.ts'
 import { UnavailableError } from './errors.ts'
 import { post } from './post.ts'
@@ -75,7 +76,11 @@ export interface EtcdOptions {
   endpoints: readonly string[]
 }
 
+/** Besides watches. A burst (a thousand nodes that join) must not open a connection for each request, with a handshake at both ends. */
+const requestsAtOnce = 32
+
 export class Etcd {
+  readonly #inTurn = atMost(requestsAtOnce)
   readonly #options: EtcdOptions
   readonly #endpoints: Endpoints
 
@@ -162,7 +167,8 @@ export class Etcd {
   }
 
   async #post(path: string, body: string): Promise<unknown> {
-    const { statusCode, text } = await this.#tried(origin => post(this.#options.dispatcher, origin, path, body))
+    const ask = () => this.#tried(origin => post(this.#options.dispatcher, origin, path, body))
+    const { statusCode, text } = await this.#inTurn(ask, undefined)
     if (statusCode !== 200) throw gatewayError(text, statusCode)
     return JSON.parse(text)
   }
