@@ -34,8 +34,8 @@ export type CertificateName =
 export type AuthorityName = 'ca' | 'etcd-ca' | 'front-proxy-ca' | 'sa' | (string & {})
 
 export interface Rotation {
-  /** What was issued, with the file (in the mesh's directory) and how long it lasts. */
-  renewed: { name: string; file: string; notAfter: Date }[]
+  /** What was issued, with the file (in the mesh's directory) and how long it lasts; a key pair does not expire. */
+  renewed: { name: string; file: string; notAfter?: Date }[]
   /** Components that had to be started again: they read these files at start only. */
   restarted: string[]
 }
@@ -47,6 +47,17 @@ const settleMs = 10_000
 /** @throws TrustplaneError TP_NAME_UNKNOWN, TP_PKI_CA_KEY_MISSING, TP_TIMEOUT */
 export async function rotateLeaves(mesh: Mesh, names: readonly string[]): Promise<Rotation> {
   const { layout } = mesh
+  const { authorities, keyPairs } = layout.plan
+  const authority = names.find(name => [...authorities, ...keyPairs].some(row => row.name === name))
+  if (authority !== undefined) {
+    throw new TrustplaneError(
+      'TP_NAME_UNKNOWN',
+      `${authority} is not issued by anybody: it is replaced, in several steps`,
+      {
+        fix: `mesh.rotate({ authority: '${authority}' })`,
+      },
+    )
+  }
   const results = await renewCertificates(mesh.dir, layout.plan, names, offsetClock(mesh.state.clockOffsetMs))
   const external = results.find(({ outcome }) => outcome === 'external')
   if (external) throw new TrustplaneError('TP_PKI_CA_KEY_MISSING', external.message)

@@ -64,7 +64,9 @@ function rotationOf({ dir, layout: { plan } }: Mesh, { steps }: Rehearsal): Rota
       steps.flatMap(({ actions }) => actions.filter(({ name }) => name === action).flatMap(one => one.targets)),
     ),
   ]
-  const renewed = [...targets('sign-with-new'), ...targets('reissue')].flatMap(name => {
+  const renewed = [...targets('sign-with-new'), ...targets('reissue')].flatMap((name): Rotation['renewed'] => {
+    const pair = plan.keyPairs.find(candidate => candidate.name === name)
+    if (pair) return [{ name, file: pair.keyFile }]
     const row = [...plan.authorities, ...plan.certificates, ...plan.kubeconfigs].find(
       candidate => candidate.name === name,
     )

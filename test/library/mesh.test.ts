@@ -1,3 +1,6 @@
+import { createPublicKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { disagreements, startMesh, TrustplaneError } from '#index.ts'
 import { leafOf } from './leaf.ts'
@@ -58,6 +61,20 @@ t.test('a mesh in this process: connections by name, rotation, and it leaves not
       (await mesh.probe()).filter(({ outcome }) => outcome !== 'ok'),
       [],
     )
+  })
+
+  await t.test('the key of service accounts is replaced, and tokens are checked with the new one alone', async t => {
+    const publicKey = () => readFileSync(join(mesh.dir, 'pki/sa.pub'), 'utf8')
+    const before = publicKey()
+    await t.rejects(mesh.rotate('sa'), { code: 'TP_NAME_UNKNOWN', fix: "mesh.rotate({ authority: 'sa' })" })
+    t.equal(publicKey(), before, 'nothing was changed')
+    t.strictSame(await mesh.rotate({ authority: 'sa' }), {
+      renewed: [{ name: 'sa', file: 'pki/sa.key' }],
+      restarted: ['kube-apiserver', 'kube-controller-manager'],
+    })
+    t.not(publicKey(), before)
+    const key = createPublicKey(readFileSync(join(mesh.dir, 'pki/sa.key')))
+    t.equal(publicKey().trim(), key.export({ format: 'pem', type: 'spki' }).toString().trim())
   })
 })
 
