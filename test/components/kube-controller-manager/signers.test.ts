@@ -77,6 +77,14 @@ const cases: [signer: string, asked: Request, usages: string[], objection: strin
     'missing required usage for client certificate: client auth',
   ],
   ['kube-apiserver-client', request(), [...client, 'server auth'], 'invalid usage for client certificate: server auth'],
+  // of two objections the original has one that it makes first
+  ['kube-apiserver-client', request(), ['server auth'], 'invalid usage for client certificate: server auth'],
+  [
+    'kubelet-serving',
+    request({ dnsNames: ['a'], subject: { commonName: 'a', organizations: ['system:nodes'] } }),
+    client,
+    'usages did not match [digital signature key encipherment server auth]',
+  ],
   ['legacy-unknown', request(), serving, undefined],
 ]
 for (const [signer, asked, usages, objection] of cases) {
