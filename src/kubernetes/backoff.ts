@@ -1,5 +1,7 @@
 /** Waiting between tries: at once at first, then as client-go's reflector does. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { refusalOf } from '#tls/errors.ts'
+import { StatusError } from './status.ts'
 
 export interface BackoffOptions {
   /** Default 20 ms. client-go starts at 800 ms, which no one would wait for when a whole mesh starts at once. */
@@ -46,6 +48,10 @@ export class Backoff {
     await pause(this.next(answered), signal)
   }
 }
+
+/** Somebody was there and said no, by a Status or in the handshake: asked again at once, they would say it again. */
+export const isAnswer = (error: unknown): boolean =>
+  error instanceof StatusError || (error as Error).cause instanceof StatusError || refusalOf(error) !== undefined
 
 /** Sleeps; resolves early, without an error, when `signal` aborts. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {

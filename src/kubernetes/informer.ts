@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events'
 import { messageOf } from '#errors.ts'
 import type { Log } from '#log.ts'
-import { Backoff } from './backoff.ts'
+import { Backoff, isAnswer } from './backoff.ts'
 import type { Client } from './client.ts'
 import type { ListOptions } from './client-options.ts'
 import { goType, keyOf, type Resource } from './resources.ts'
@@ -93,7 +93,7 @@ export class Informer<T extends KubeObject> extends EventEmitter<Events<T>> {
         await this.#listAndWatch(backoff)
       } catch (error) {
         if (signal.aborted) return
-        answered = error instanceof StatusError || (error as Error).cause instanceof StatusError
+        answered = isAnswer(error)
         this.emit('trouble', error)
         this.#report(error)
       }

@@ -1,5 +1,7 @@
 import t from 'tap'
-import { Backoff, pause } from '#kubernetes/backoff.ts'
+import { Backoff, isAnswer, pause } from '#kubernetes/backoff.ts'
+import { RefusedError, UnreachableError } from '#tls/errors.ts'
+import type { HandshakeRecord } from '#tls/types.ts'
 
 const between = (t: { ok(value: boolean, message: string): unknown }, value: number, low: number, high: number) =>
   t.ok(value >= low && value <= high, `${value} is between ${low} and ${high}`)
@@ -20,6 +22,12 @@ t.test('then it doubles, up to its most', async t => {
 t.test('an answer is no reason to hurry', async t => {
   const backoff = new Backoff({ eagerForMs: 60_000 })
   for (const wait of [200, 400, 800]) between(t, backoff.next(true), wait, wait * 2)
+})
+
+t.test('who refuses in the handshake has answered, who is not there has not', async t => {
+  const record = { outcome: 'refused', refusedBy: 'client', layer: 'tls', message: 'x509: …' } as HandshakeRecord
+  t.ok(isAnswer(new Error('failed to list', { cause: new RefusedError(record) })))
+  t.notOk(isAnswer(new Error('failed to list', { cause: new UnreachableError(record) })))
 })
 
 t.test('a wait ends early when it is told to', async t => {
