@@ -42,6 +42,8 @@ export function createClientOver(options: ClientOverOptions) {
   const transport = createTransport(options)
   const host = new URL(options.server).host
   const closing = new AbortController()
+  // by its global name, which a declaration can say
+  const closed: globalThis.AbortSignal = closing.signal
 
   async function raw(request: RawRequest): Promise<RawAnswer> {
     const { method = 'GET', path, body, signal, streaming } = request
@@ -123,7 +125,7 @@ export function createClientOver(options: ClientOverOptions) {
     server: options.server,
 
     /** Aborted when the client is being closed: nothing need be tried again over it. */
-    closed: closing.signal,
+    closed,
 
     /** Any request, any answer: nothing is thrown for a status. */
     raw,
