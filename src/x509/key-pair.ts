@@ -2,11 +2,14 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { TrustplaneError } from '#errors.ts'
 import { parseCertificate } from './certificate.ts'
+import { equalBytes } from './der.ts'
 import { CertificateParseError } from './errors.ts'
 import { quote } from './go-format.ts'
 import { keyObjectOf, toBase64Url } from './key-objects.ts'
 import { toPem } from './pem.ts'
 import { scanPem } from './pem-scanner.ts'
+import { isConsistentRsa, pointOf } from './private-keys.ts'
+import type { PublicKey } from './public-keys.ts'
 import type { Certificate, Voice } from './types.ts'
 
 export interface KeyPair {
@@ -139,8 +142,8 @@ function parsePrivateKey(der: Buffer, voice: Voice): KeyObject {
     if (asymmetricKeyType === 'x25519' && type === 'pkcs8' && voice !== 'go1.19')
       throw new KeyPairError('tls: found unknown private key type in PKCS#8 wrapping', 'key')
     const isKnownCurve = goCurves.includes(key.asymmetricKeyDetails?.namedCurve ?? '')
-    if (asymmetricKeyType === 'rsa' || asymmetricKeyType === 'ed25519' || (asymmetricKeyType === 'ec' && isKnownCurve))
-      return key
+    const isUsable = asymmetricKeyType === 'rsa' ? isConsistentRsa(key, voice) : asymmetricKeyType === 'ed25519'
+    if (isUsable || (asymmetricKeyType === 'ec' && isKnownCurve && pointOf(key))) return key
   }
   throw new KeyPairError('tls: failed to parse private key', 'key')
 }
@@ -165,13 +168,19 @@ function checkMatch(leaf: Certificate, key: KeyObject): void {
   if (key.asymmetricKeyType !== expected)
     throw new KeyPairError('tls: private key type does not match public key type', 'key')
   const { publicKey } = leaf.details
-  const own = createPublicKey(key)
-  // of an RSA key Go compares the modulus alone
-  const matches =
-    publicKey.algorithm === 'RSA'
-      ? own.export({ format: 'jwk' }).n === toBase64Url(publicKey.modulus)
-      : keyObjectOf(publicKey)?.equals(own)
-  if (!matches) throw new KeyPairError('tls: private key does not match public key', 'key')
+  if (!isSame(publicKey, key)) throw new KeyPairError('tls: private key does not match public key', 'key')
+}
+
+function isSame(publicKey: PublicKey, key: KeyObject): boolean {
+  switch (publicKey.algorithm) {
+    // of an RSA key Go compares the modulus alone
+    case 'RSA':
+      return key.export({ format: 'jwk' }).n === toBase64Url(publicKey.modulus)
+    case 'ECDSA':
+      return equalBytes(publicKey.point, pointOf(key) ?? new Uint8Array())
+    default:
+      return keyObjectOf(publicKey)?.equals(createPublicKey(key)) ?? false
+  }
 }
 
 function parsed(der: Buffer, voice: Voice): Certificate[] {

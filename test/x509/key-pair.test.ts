@@ -1,8 +1,10 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import t from 'tap'
 import { TrustplaneError } from '#errors.ts'
+import { DerReader } from '#x509/der.ts'
 import { type ReadKeyPairOptions, readKeyPair } from '#x509/key-pair.ts'
 import { createAuthority, issueCertificate, pemOf } from './authority.ts'
+import { bitString, explicit, integer, octetString, oid, sequence } from './der-writer.ts'
 
 const ca = createAuthority({ commonName: 'ca' })
 const leaf = issueCertificate(ca)
@@ -102,3 +104,44 @@ t.test('the error says in which file the fault is, and never shows the key', asy
   t.throws(() => readKeyPair(leaf.pem, ca.keyPem, options), { code: 'TP_PEM_INVALID', at: { file: 'a.key' } })
   t.throws(() => readKeyPair('', ca.keyPem, options), { code: 'TP_PEM_INVALID', at: { file: 'a.crt' } })
 })
+
+t.test(
+  'a damaged key is found out where Go finds it out: Go 1.24 looks at the numbers that 1.19 makes anew',
+  async t => {
+    const numbers: bigint[] = []
+    const sequenceOf = new DerReader(rsa.keys.privateKey.export({ format: 'der', type: 'pkcs1' })).enter(0x30)!
+    while (!sequenceOf.empty) numbers.push(sequenceOf.integer()!)
+    const rsaWith = (index: number, value: bigint) => pkcs1(numbers.with(index, value))
+    const pkcs1 = (of: readonly bigint[]) => pemOf(sequence(...of.map(integer)), 'RSA PRIVATE KEY')
+    const [, , , d = 0n, p = 0n] = numbers
+    const broken = 'tls: failed to parse private key'
+    const rsaKeys: [string, string, string, string][] = [
+      ['whole', pkcs1(numbers), 'leaf', 'leaf'],
+      ['the public exponent', rsaWith(2, 65_539n), broken, broken],
+      ['a large public exponent', rsaWith(2, 2n ** 31n + 1n), broken, broken],
+      ['the private exponent', rsaWith(3, d + 2n), broken, 'leaf'],
+      ['a prime', rsaWith(4, p + 2n), broken, broken],
+      ['a CRT exponent', rsaWith(6, numbers[6]! + 2n), 'leaf', broken],
+      ['the CRT coefficient', rsaWith(8, numbers[8]! + 2n), 'leaf', broken],
+    ]
+    for (const [what, key, by119, by124] of rsaKeys) {
+      t.equal(read(rsa.pem, key, { voice: 'go1.19' }), by119, what)
+      t.equal(read(rsa.pem, key, { voice: 'go1.24' }), by124, what)
+    }
+    const point = leaf.keys.publicKey.export({ format: 'der', type: 'spki' }).subarray(-65)
+    const curve = explicit(0, oid('1.2.840.10045.3.1.7'))
+    const ecWith = (number: Uint8Array) =>
+      pemOf(sequence(integer(1), octetString(number), curve, explicit(1, bitString(point))), 'EC PRIVATE KEY')
+    const number = Buffer.from(leaf.keys.privateKey.export({ format: 'jwk' }).d!, 'base64url')
+    t.equal(read(leaf.pem, ecWith(number)), 'leaf')
+    const other = Buffer.from(number)
+    other[31]! ^= 1
+    t.equal(
+      read(leaf.pem, ecWith(other)),
+      'tls: private key does not match public key',
+      'another number, the same point',
+    )
+    t.equal(read(leaf.pem, ecWith(Buffer.alloc(32))), 'tls: private key does not match public key', 'zero')
+    t.equal(read(leaf.pem, ecWith(Buffer.alloc(32, 0xff))), broken, 'above the order of the curve')
+  },
+)
