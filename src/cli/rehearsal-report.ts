@@ -9,6 +9,11 @@ interface How {
   rollback: boolean
 }
 
+const tableLegend = [
+  'ON: whose certificates both ends show; TRUSTS: whose they believe, in memory and not on disk; –: not concerned',
+  'RETRIED: answered well, once a server was there again; FAILED: refused, or no good answer within --time-limit',
+]
+
 export function beginning(
   { name, title, story, steps }: Rehearsal,
   { predicted, rollback }: How,
@@ -16,7 +21,8 @@ export function beginning(
 ): string {
   const what = rollback ? 'taking it back' : `${steps.length} steps`
   const how = predicted ? ', predicted from the files: nothing runs, and no file changes' : ''
-  return `${style.bold(name)}: ${title}\n${style.dim(story)}\n${what}${how}\n\n`
+  const legend = predicted ? tableLegend.slice(0, 1) : tableLegend
+  return `${style.bold(name)}: ${title}\n${style.dim(story)}\n${what}${how}\n${style.dim(legend.join('\n'))}\n\n`
 }
 
 export function stepText(result: StepResult, style: Style): string {
@@ -28,12 +34,19 @@ export function stepText(result: StepResult, style: Style): string {
   const after =
     outcome === 'already' ? 'done already, by the certificates' : predicted ? 'predicted' : figures(rows, seconds)
   const lines = [`${style.symbol(state)} ${style.bold(name)}  ${style.dim(after)}`, `  ${does}`]
-  for (const one of died) lines.push(`  ended by itself, and was started again: ${one.replaceAll('\n', '; ')}`)
-  if (error) lines.push(`  could not be done: ${error}`)
+  for (const one of died) lines.push(`  ended meanwhile: ${howItEnded(one)}`)
+  if (error) lines.push(`  could not be done: ${error.replaceAll('\n', '\n  ')}`)
   if (fix) lines.push(`  next: ${fix}`)
   const table = outcome === 'already' ? '' : indent(formatTable(rows, columns(style, predicted)))
   const words = rows.filter(row => broken.includes(`${row.from} -> ${row.to}`)).flatMap(row => wordsOf(row, style))
   return `${lines.join('\n')}\n${table}${words.join('')}\n`
+}
+
+/** Of one that was killed its last words are no explanation. */
+function howItEnded(words: string): string {
+  const [id] = words.split(' ')
+  const last = words.split('\n').at(-1)!
+  return /^killed by /.test(last) ? `${id}, ${last}` : words.replaceAll('\n', '; ')
 }
 
 const columns = (style: Style, predicted: boolean) => [
@@ -88,7 +101,7 @@ export function ending(result: RehearsalResult, { dir, dryRun, until, rollback }
     : `${requests} requests in ${seconds.toFixed(1)} s (${Math.round(requests / Math.max(seconds, 0.1))}/s): ${retried} retried while a server restarted, ${failed} failed`
   const lines = [`${style.symbol(ok ? 'ok' : 'fail')} ${total}`]
   if (broken[0]) lines.push(`  the first to break: ${broken[0].step}`)
-  if (dir !== undefined && !dryRun) {
+  if (dir !== undefined && !dryRun && !result.stopped) {
     const command = `trustplane rehearse ${rehearsal.name} --dir ${dir}`
     if (rollback) lines.push(`  the new authority stays in ${dir}/rehearsals/${rehearsal.name}/new/`)
     else if (until !== undefined) lines.push(`  go on: ${command} --resume`, `  take it back: ${command} --rollback`)

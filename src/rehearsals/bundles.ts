@@ -3,7 +3,7 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import { messageOf, TrustplaneError } from '#errors.ts'
 import { readKubeconfigIdentity, withCertificateAuthority } from '#pki/kubeconfig.ts'
-import { trustFile } from '#pki/lookup.ts'
+import { etcdMemberFolder, trustFile } from '#pki/lookup.ts'
 import type { TrustSlot } from '#pki/trust-slots.ts'
 import type { Plan } from '#pki/types.ts'
 import { readThere } from './store.ts'
@@ -22,9 +22,24 @@ export function trustTarget(plan: Plan, name: string): TrustTarget | undefined {
   if (kubeconfig) return { name, kind: 'kubeconfig', path: kubeconfig.file, names: kubeconfig.trust }
   const pair = plan.keyPairs.find(row => row.name === name)
   if (pair) return { name, kind: 'keys', path: pair.publicKeyFile, names: [pair.name] }
-  const path = trustFile(plan, name as TrustSlot)
-  return path ? { name, kind: 'bundle', path, names: plan.trust[name as TrustSlot] ?? [] } : undefined
+  // a member's copy: `etcd.trusted-ca@node-2`
+  const [slot = '', member] = name.split('@')
+  const file = trustFile(plan, slot as TrustSlot)
+  if (file === undefined) return undefined
+  const path = member ? `${etcdMemberFolder(member)}/${file}` : file
+  return { name, kind: 'bundle', path, names: plan.trust[slot as TrustSlot] ?? [] }
 }
+
+/** What is done to a slot of etcd's is done to every member's copy. */
+export const onEveryMember = ({ cluster }: Plan, targets: readonly string[]): string[] => [
+  ...new Set(
+    targets.flatMap(target =>
+      /^etcd\.[^@]*$/.test(target)
+        ? [target, ...cluster.etcdMembers.slice(1).map(({ name }) => `${target}@${name}`)]
+        : [target],
+    ),
+  ),
+]
 
 /** Blocks that have been looked at: the same few are, after every step. */
 const readable = new Set<string>()

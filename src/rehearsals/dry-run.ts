@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type Clock, systemClock } from '#clock.ts'
 import { messageOf, TrustplaneError } from '#errors.ts'
-import { connections } from '#mesh/connections.ts'
 import type { Layout } from '#mesh/layout.ts'
 import { nodesOf } from '#mesh/layout.ts'
 import { defaultPorts } from '#mesh/ports.ts'
@@ -19,8 +18,9 @@ import { filesOf, filesToUndo, leafPem, type Workshop } from './files.ts'
 import { rowGenerations } from './generations.ts'
 import { Loaded } from './loaded.ts'
 import { type OrderOptions, stepsBack, stepsBehind, stepsInOrder } from './order.ts'
-import { type Pod, podRow, predictPod, publicHalf, trafficRows } from './pods.ts'
+import { type Pod, podRow, predictPod, publicHalf } from './pods.ts'
 import { type RehearsalResult, resultOf } from './result.ts'
+import { trafficRowsOf } from './rows.ts'
 import { copiesOf, storeOf, wasBegun } from './store.ts'
 import type { Action, Rehearsal, RowState, Step, StepResult } from './types.ts'
 
@@ -131,12 +131,19 @@ function back(stage: DryStage, steps: readonly Step[]): Planned[] {
 function imagine(stage: DryStage, { name, targets }: Action): void {
   const { loaded, bound } = stage
   loaded.reread()
-  if (name === 'restart') for (const component of targets) loaded.started(component)
+  if (name === 'restart') for (const id of targets.flatMap(target => idsOf(loaded.layout, target))) loaded.started(id)
   if (name === 'apply-ca-bundle') for (const slot of targets) loaded.applied(slot)
   if (name === 'restart-pods') loaded.pod = podOf(loaded)
   if (name === 'renew-tokens') loaded.pod = { ...podOf(loaded), ca: loaded.pod!.ca }
   if (name === 'restart') stage.lost = isStorageLost(stage, targets)
   if (name === 'bind') for (const binding of targets) bound.add(binding)
+}
+
+/** `etcd` is every member of it, `etcd@node-1` one. */
+function idsOf({ plan: { cluster } }: Layout, target: string): string[] {
+  const [component = '', node] = target.split('@')
+  const nodes = node ? [node] : component === 'etcd' ? cluster.etcdMembers.map(({ name }) => name) : [cluster.nodeName]
+  return nodes.map(name => (name === cluster.nodeName ? component : `${component}@${name}`))
 }
 
 /** The PKI that is there, or one as the plan makes it. */
@@ -161,8 +168,9 @@ function place(dir: string, files: PkiFiles): void {
 function rowsOf(stage: DryStage): RowState[] {
   const { workshop, loaded } = stage
   const generations = rowGenerations(workshop, loaded)
+  const all = trafficRowsOf(loaded.layout)
   return predictions(stage).map(({ from, to, outcome, refusedBy, message }) => {
-    const row = trafficRows.find(one => one.from === from && one.to === to)!
+    const row = all.find(one => one.from === from && one.to === to)!
     const isBroken = outcome !== 'ok'
     return {
       from,
@@ -187,10 +195,10 @@ const podOf = (loaded: Loaded): Pod => ({
 
 /** A connection that is there outlives a change; one that is made anew does not. */
 function isStorageLost(stage: DryStage, started: readonly string[]): boolean {
-  if (!started.includes('etcd') && !started.includes('kube-apiserver')) return stage.lost
-  return rowPredictions(stage).some(
-    ({ from, to, outcome }) => from === 'kube-apiserver' && to === 'etcd' && outcome !== 'ok',
-  )
+  if (!started.some(name => /^(etcd|kube-apiserver)(@|$)/.test(name))) return stage.lost
+  return rowPredictions(stage)
+    .filter(({ from, to }) => from === 'kube-apiserver' && /^etcd(@|$)/.test(to))
+    .every(({ outcome }) => outcome !== 'ok')
 }
 
 function predictions(stage: DryStage): Prediction[] {
@@ -211,7 +219,8 @@ function predictions(stage: DryStage): Prediction[] {
 
 function rowPredictions({ workshop, loaded, bound }: DryStage): Prediction[] {
   const { rehearsal, clock } = workshop
-  const all = predict(loaded.layout, { now: clock.now(), rows: connections, runs: { 'kube-apiserver': true } })
+  const rows = trafficRowsOf(loaded.layout).filter(row => row !== podRow)
+  const all = predict(loaded.layout, { now: clock.now(), rows, runs: { 'kube-apiserver': true } })
   const isUnbound = rehearsal.without.some(name => !bound.has(name))
   const leaf = leafPem(loaded.layout.dir, rehearsal.plan, 'apiserver-kubelet-client')
   if (!isUnbound || !leaf || /(^|\n)O=/.test(new X509Certificate(leaf).subject)) return all

@@ -3,6 +3,7 @@ import { TrustplaneError } from '#errors.ts'
 import { applyChanges } from '#pki/plan.ts'
 import type { CertificateSpec, KubeconfigSpec, Plan } from '#pki/types.ts'
 import { findAction, type TargetKind } from './actions.ts'
+import { onEveryMember } from './bundles.ts'
 import type { Rehearsal, Step } from './types.ts'
 
 /**
@@ -12,9 +13,11 @@ import type { Rehearsal, Step } from './types.ts'
 export async function fitted(rehearsal: Rehearsal, plan: Plan, where: string): Promise<Rehearsal> {
   const problems = differences(rehearsal, plan)
   if (problems.length > 0) {
+    const told = problems.slice(0, mostTold)
+    const more = problems.length - told.length
     throw new TrustplaneError(
       'TP_REHEARSAL_STOPPED',
-      `${rehearsal.name} does not fit the PKI in ${where} (plan ${plan.name}), and nothing was changed:\n${problems.map(line => `- ${line}`).join('\n')}`,
+      `${rehearsal.name} does not fit the PKI in ${where} (plan ${plan.name}), and nothing was changed:\n${told.map(line => `- ${line}`).join('\n')}${more > 0 ? `\n- and ${more} more` : ''}`,
       {
         fix: `choose one that fits (\`trustplane rehearse --list\`), or another --dir; without --dir one that fits (plan ${rehearsal.plan.name}) is made for the time`,
       },
@@ -24,6 +27,9 @@ export async function fitted(rehearsal: Rehearsal, plan: Plan, where: string): P
   const target = rehearsal.becomes ? await applyChanges(own, rehearsal.becomes) : own
   return { ...rehearsal, plan: own, target, steps: rehearsal.steps.map(step => onEveryNode(step, own)) }
 }
+
+const mostTold = 5
+const shown = (value: unknown): string => String(value) || 'empty'
 
 /** What a rehearsal's steps count on, as it is there: who signs what, in which groups somebody is, and who believes whom. */
 function differences({ plan: wanted, becomes }: Rehearsal, there: Plan): string[] {
@@ -41,7 +47,7 @@ function differences({ plan: wanted, becomes }: Rehearsal, there: Plan): string[
         const [a, b] = [read(row), read(its)]
         for (const key of Object.keys(a)) {
           if (String(a[key]) !== String(b[key]))
-            problems.push(`${what} ${row.name}: ${key} is ${b[key] || 'empty'} there, and not ${a[key] || 'empty'}`)
+            problems.push(`${what} ${row.name}: ${key} is ${shown(b[key])} there, and not ${shown(a[key])}`)
         }
       }
     }
@@ -69,7 +75,8 @@ function differences({ plan: wanted, becomes }: Rehearsal, there: Plan): string[
 }
 
 /** What a step does to the first node's certificates, it does to those of every node (and of every member of etcd). */
-function onEveryNode(step: Step, { certificates, kubeconfigs }: Plan): Step {
+function onEveryNode(step: Step, plan: Plan): Step {
+  const { certificates, kubeconfigs } = plan
   const rows: (CertificateSpec | KubeconfigSpec)[] = [...certificates, ...kubeconfigs]
   const others = (target: string) =>
     rows.flatMap(row => {
@@ -81,7 +88,7 @@ function onEveryNode(step: Step, { certificates, kubeconfigs }: Plan): Step {
     actions: step.actions.map(action => ({
       ...action,
       targets: ofCertificates.includes(findAction(action.name)!.kind)
-        ? action.targets.flatMap(target => [target, ...others(target)])
+        ? [...new Set(onEveryMember(plan, action.targets).flatMap(target => [target, ...others(target)]))]
         : action.targets,
     })),
   }

@@ -92,7 +92,7 @@ export function openLane({ layout, row, credentials, clock, voice }: LaneOptions
     insecureSkipVerify: roots === undefined,
     ...(row.serverName === undefined ? {} : { servername: row.serverName }),
   })
-  const { host, port } = addressOf(layoutFor(layout, row), row.port)
+  const { host, port } = addressOf(layoutFor(layout, row), row.port, row.serverMember)
   const transport = createTransport({ dialer, server: `https://${host}:${port}`, connections: 1 })
   let users = 0
   let isRetired = false

@@ -8,7 +8,7 @@ import { trustSlotNames } from '#pki/trust-slots.ts'
 import type { Plan, PlanChanges } from '#pki/types.ts'
 import { type Path, type PlacedProblem, parseYaml, problemsError, schemaProblems } from '#pki/yaml-document.ts'
 import { type ActionName, findAction, type TargetKind } from './actions.ts'
-import { trustTarget } from './bundles.ts'
+import { onEveryMember, trustTarget } from './bundles.ts'
 import { rereadOf, watchedNames } from './rereads.ts'
 import type { Rehearsal, RehearsalDocument, Replaced, Step, WrongDocument } from './types.ts'
 
@@ -109,7 +109,7 @@ export async function parseRehearsal(text: string, file: string): Promise<Rehear
         ...(step.source ? { source: step.source } : {}),
         actions: step.do.map(action => {
           const [[name, words]] = Object.entries(action) as [[ActionName, string | string[]]]
-          return { name, targets: [words].flat() }
+          return { name, targets: onEveryMember(plan, [words].flat()) }
         }),
         whenSkipped: step.whenSkipped,
       }),

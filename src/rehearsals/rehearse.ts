@@ -70,7 +70,8 @@ export async function rehearse(options: RehearseOptions): Promise<RehearsalResul
       if (outcome === 'stopped') return resultOf(rehearsal, played.results)
     }
     const does = isBegun ? 'What earlier runs left here.' : 'Nothing has been done: what there is.'
-    await played.run({ step: 'before', does, direction: 'forward' }, async () => 'done')
+    const before = await played.run({ step: 'before', does, direction: 'forward' }, async () => 'done')
+    if (before.outcome === 'stopped') return resultOf(rehearsal, played.results)
     const plan = options.rollback ? wayBack(stage, workshop, steps) : wayForward(stage, workshop, steps)
     for (const [named, work] of plan) {
       const { outcome } = await played.run(named, work)
@@ -157,10 +158,13 @@ class Performance {
       trouble = troubleOf(error, this.#options)
     }
     const rows = (await traffic.take()).map(rowStates(this.#workshop, loaded))
-    const gone = outcome === 'stopped' ? undefined : mesh.gone?.()
+    const gone = signal?.aborted ? undefined : mesh.gone?.()
     if (gone) {
       outcome = 'stopped'
-      trouble = { error: gone.error, fix: goOn(this.#options, gone.fix) }
+      trouble = {
+        error: trouble.error ? `${trouble.error}\n${gone.error}` : gone.error,
+        fix: trouble.fix ? `${gone.fix}; ${trouble.fix}` : goOn(this.#options, gone.fix),
+      }
     }
     const seconds = (performance.now() - began) / 1000
     const result: StepResult = {

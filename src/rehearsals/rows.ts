@@ -1,7 +1,8 @@
 /** Every connection that traffic goes over: the rows of the connection table, a pod, and what the nodes after the first add. */
 import { type Connection, connections, type Decided } from '#mesh/connections.ts'
 import type { Layout } from '#mesh/layout.ts'
-import type { PlanNode } from '#pki/types.ts'
+import { memberRows } from '#mesh/member-rows.ts'
+import type { Plan, PlanNode } from '#pki/types.ts'
 import { trafficRows } from './pods.ts'
 
 export interface TrafficRow extends Connection {
@@ -11,7 +12,7 @@ export interface TrafficRow extends Connection {
 
 /** In the table's order, and then node by node: `kube-apiserver -> kubelet@node-2`. */
 export const trafficRowsOf = ({ nodes, plan }: Pick<Layout, 'nodes' | 'plan'>): TrafficRow[] => [
-  ...trafficRows,
+  ...trafficRows.flatMap(row => memberRows(plan.cluster.etcdMembers, row).map(part => ofMember(plan, part))),
   ...nodes.slice(1).flatMap(node => {
     const own = new Set([...plan.certificates, ...plan.kubeconfigs].flatMap(row => (row.node ? [row.name] : [])))
     const named = (decided: Decided): Decided => {
@@ -35,6 +36,27 @@ export const trafficRowsOf = ({ nodes, plan }: Pick<Layout, 'nodes' | 'plan'>): 
   }),
 ]
 
+/** `kube-apiserver -> etcd@node-2`, with what that member has of its own. */
+function ofMember({ cluster }: Plan, row: TrafficRow): TrafficRow {
+  const { clientMember, serverMember, clientCertificate, clientTrust, serverCertificate, serverTrust } = row
+  if (!serverMember) return row
+  const at = (member: string | undefined) => (member && member !== cluster.nodeName ? member : undefined)
+  const end = (name: string, member: string | undefined) => (at(member) ? `${name}@${member}` : name)
+  const named = (decided: Decided, member: string | undefined): Decided => {
+    if (!at(member) || !decided.name.startsWith('etcd')) return decided
+    return { ...decided, name: `${decided.name}${decided.name.includes('.') ? '@' : '-'}${member}` }
+  }
+  return {
+    ...row,
+    from: end(row.from, clientMember),
+    to: end(row.to, serverMember),
+    serverCertificate: named(serverCertificate, serverMember),
+    ...(serverTrust ? { serverTrust: named(serverTrust, serverMember) } : {}),
+    ...(clientCertificate ? { clientCertificate: named(clientCertificate, clientMember) } : {}),
+    ...(clientTrust ? { clientTrust: named(clientTrust, clientMember) } : {}),
+  }
+}
+
 const isOnNode = (end: string) => end === 'kubelet' || end === 'kube-proxy'
 
 /** The mesh as that row sees it: with its own node as the only one. */
@@ -42,5 +64,7 @@ export const layoutFor = (layout: Layout, { node }: TrafficRow): Layout =>
   node ? { ...layout, nodes: [node] } : layout
 
 /** What a certificate of a further node's is called on the first: the name that tables know. */
-export const nameOnFirst = (name: string, { node }: TrafficRow): string =>
-  node ? name.replace(`-${node.name}`, '') : name
+export const nameOnFirst = (name: string, { node, clientMember, serverMember }: TrafficRow): string => {
+  const place = [node?.name, clientMember, serverMember].find(one => one && name.endsWith(`-${one}`))
+  return node || place ? name.replace(`-${node?.name ?? place}`, '') : name
+}

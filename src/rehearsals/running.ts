@@ -118,9 +118,7 @@ export class RunningMesh extends EventEmitter<{ component: [PlayedMember] }> imp
     const dead = state.components.filter(one => one.state === 'dead')
     if (dead.length === 0) return undefined
     return {
-      error: dead
-        .map(({ id, lastWords }) => `${id} has ended, and is not started again: ${lastWords ?? ''}`)
-        .join('\n'),
+      error: `${dead.map(({ id }) => id).join(', ')} ended, and nobody starts it again`,
       fix: `\`trustplane restart ${dead.map(({ id }) => id).join(' ')} --dir ${dir}\``,
     }
   }

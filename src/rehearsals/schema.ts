@@ -34,7 +34,7 @@ const oneOrMore = (item: Schema, description: string): Schema => ({
 const actionSchema = ({ kind, description }: ActionSpec): Schema =>
   oneOrMore(
     kind === 'component'
-      ? { enum: [...componentNames] }
+      ? { enum: [...componentNames, ...etcdMembers] }
       : kind === 'pods'
         ? { enum: ['all'] }
         : { type: 'string', minLength: 1 },
@@ -53,6 +53,9 @@ const changes = (description: string): Schema => ({
   type: 'object',
   description: `${description} The form is that of \`changes\` in certs/plan.schema.json.`,
 })
+
+/** One member of several, by its node; `etcd` is all of them, one after the other. */
+const etcdMembers = Array.from({ length: 7 }, (_, i) => `etcd@node-${i + 1}`)
 
 export function rehearsalSchema(): Schema {
   return {

@@ -6,7 +6,7 @@ import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrustplaneError } from '#errors.ts'
 import { temporaryName } from '#pki/atomic-write.ts'
-import { ownCertificates, trustFile } from '#pki/lookup.ts'
+import { ownCertificates, trustFiles } from '#pki/lookup.ts'
 import type { TrustSlot } from '#pki/trust-slots.ts'
 import type { PkiFiles, Plan } from '#pki/types.ts'
 import type { Rehearsal } from './types.ts'
@@ -46,7 +46,7 @@ const pathsOf = (plan: Plan): string[] => [
   ...ownCertificates(plan).flatMap(row => [row.certificateFile, row.keyFile]),
   ...plan.kubeconfigs.map(row => row.file),
   ...plan.keyPairs.flatMap(row => [row.keyFile, row.publicKeyFile]),
-  ...Object.keys(plan.trust).flatMap(slot => trustFile(plan, slot as TrustSlot) ?? []),
+  ...Object.keys(plan.trust).flatMap(slot => trustFiles(plan, slot as TrustSlot)),
 ]
 
 /** The copies of what is there now; none when an earlier run has made them. */
