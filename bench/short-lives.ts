@@ -216,7 +216,8 @@ export async function run(): Promise<Figure[]> {
     { name: 'requests meanwhile', value: requests, unit: 'requests' },
     { name: 'failed requests', value: failures.length, unit: 'requests', target: '0' },
     figure('growth of the heap', ({ heapMiB }) => heapMiB, 'MiB', '≤ 2'),
-    figure('growth of open handles', ({ handles }) => handles, 'handles', '0'),
+    // one that was left open at each visit would make 20,000; idle connections come and go, by the system's clock
+    figure('growth of open handles', ({ handles }) => handles, 'handles', '≤ 16'),
     figure('growth of files', ({ files }) => files, 'files', '0'),
     figure('growth of CSRs', ({ csrs }) => csrs, 'objects', '0'),
   ]
