@@ -58,8 +58,11 @@ export function statusOf(handshakes: readonly JoinedHandshake[], options: Status
     const clientMember = client?.member
     const serverMember =
       server?.member ?? members.find(({ address }) => client?.address.startsWith(`${address}:`))?.name
-    latest.set(keyOf({ from, to }), handshake)
-    if (members.length > 1) latest.set(keyOf({ from, to, clientMember, serverMember }), handshake)
+    const put = (key: string) => {
+      if (!isHalfTold(handshake) || !latest.get(key)?.server) latest.set(key, handshake)
+    }
+    put(keyOf({ from, to }))
+    if (members.length > 1) put(keyOf({ from, to, clientMember, serverMember }))
   }
   return rows.map(row => {
     const parts = memberRows(members, row).map(part => {
@@ -71,6 +74,10 @@ export function statusOf(handshakes: readonly JoinedHandshake[], options: Status
     return together(parts)
   })
 }
+
+/** In TLS 1.3 a client is through before the server has judged it: what both ends said of the one before holds until the server speaks. */
+const isHalfTold = ({ client, server }: JoinedHandshake): boolean =>
+  server === undefined && client?.outcome === 'ok' && client.http === undefined
 
 interface Ends {
   from: string

@@ -1,8 +1,9 @@
 /** PKI plans: read from YAML, checked, changed. */
+import { readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { messageOf, TrustplaneError } from '#errors.ts'
+import { messageOf, nearest, TrustplaneError } from '#errors.ts'
 import { merge, type Section, sections } from './changes.ts'
 import type { Finding } from './check-plan.ts'
 import { changes as validateChanges, plan as validatePlan } from './gen/plan-validator.js'
@@ -164,8 +165,13 @@ async function readPlan(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
+    const names = readdirSync(join(packageRoot(), 'certs')).filter(name => name.endsWith('.yaml'))
+    const near = nearest(
+      basename(file, '.yaml'),
+      names.map(name => basename(name, '.yaml')),
+    )
     throw new TrustplaneError('TP_FILE_UNREADABLE', `cannot read the PKI plan ${file}: ${messageOf(cause)}`, {
-      fix: `give a YAML file, or the name of one in ${join(packageRoot(), 'certs')}`,
+      fix: near ? `did you mean ${near}?` : `give a YAML file, or the name of one in ${join(packageRoot(), 'certs')}`,
       cause,
     })
   }

@@ -39,6 +39,17 @@ t.test('both ends well is ok, and both are shown', async t => {
   })
 })
 
+t.test('what both ends said holds until both have told of the next handshake', async t => {
+  const refused = { outcome: 'refused', refusedBy: 'server', reason: 'expired' } as const
+  const first = [record('client', 'a'), record('server', 'a', refused)]
+  t.match(row([...first, record('client', 'b')]), { outcome: 'refused', handshake: 'a' })
+  t.match(row([...first, record('client', 'b'), record('server', 'b')]), { outcome: 'ok', handshake: 'b' })
+  t.match(row([...first, record('client', 'b', { outcome: 'unreachable' })]), {
+    outcome: 'unreachable',
+    handshake: 'b',
+  })
+})
+
 t.test('a server’s refusal counts, also where the client had finished its handshake', async t => {
   const status = row([
     record('client', 'a'),
