@@ -17,6 +17,7 @@ import { type RehearsalResult, resultOf } from './result.ts'
 import { copiesOf, removeUnfinished, storeOf, wasBegun } from './store.ts'
 import { type RowTraffic, Traffic } from './traffic.ts'
 import type { Action, Rehearsal, RowState, Step, StepResult } from './types.ts'
+import { underWay } from './under-way.ts'
 
 export interface RehearseOptions extends OrderOptions {
   mesh: PlayedMesh
@@ -45,6 +46,7 @@ export async function rehearse(options: RehearseOptions): Promise<RehearsalResul
   const steps = stepsInOrder(rehearsal, options)
   await finishWhatWasKilled(workshop)
   const isBegun = mayBegin(workshop, steps, options)
+  if (!isBegun) await mustBeAlone(workshop)
   await withLock(mesh.dir, () => writeTogether(mesh.dir, copiesOf(mesh.dir, rehearsal)))
   if (!isBegun) await takeAway(mesh, rehearsal.without)
   mkdirSync(join(mesh.dir, storeOf(rehearsal)), { recursive: true, mode: 0o700 })
@@ -110,6 +112,21 @@ function mayBegin(workshop: Workshop, steps: readonly Step[], { resume, rollback
   throw new TrustplaneError('TP_REHEARSAL_STOPPED', `${rehearsal.name} was not begun in ${dir}`, {
     fix: 'there is nothing to take back',
   })
+}
+
+/** Two that replace the same would take each other for the old one. @throws TrustplaneError TP_REHEARSAL_STOPPED */
+async function mustBeAlone({ dir, rehearsal }: Workshop): Promise<void> {
+  const mine = rehearsal.replaces.map(one => one.old)
+  const other = (await underWay(dir)).find(one => one.rehearsal.replaces.some(({ old }) => mine.includes(old)))
+  if (!other) return
+  const { name, steps } = other.rehearsal
+  throw new TrustplaneError(
+    'TP_REHEARSAL_STOPPED',
+    `${name} replaces the same and is under way in ${dir}: ${other.done} of its ${steps.length} steps are behind it; nothing was changed`,
+    {
+      fix: `bring it to its end with \`trustplane rehearse ${name} --dir ${dir} --resume\`, or take it back with --rollback`,
+    },
+  )
 }
 
 type Named = Pick<StepResult, 'step' | 'does' | 'direction'>

@@ -2,7 +2,7 @@
 import { type Connection, connections, type Decided } from '#mesh/connections.ts'
 import type { Layout } from '#mesh/layout.ts'
 import { memberRows } from '#mesh/member-rows.ts'
-import type { Plan, PlanNode } from '#pki/types.ts'
+import type { PlanNode } from '#pki/types.ts'
 import { trafficRows } from './pods.ts'
 
 export interface TrafficRow extends Connection {
@@ -12,7 +12,9 @@ export interface TrafficRow extends Connection {
 
 /** In the table's order, and then node by node: `kube-apiserver -> kubelet@node-2`. */
 export const trafficRowsOf = ({ nodes, plan }: Pick<Layout, 'nodes' | 'plan'>): TrafficRow[] => [
-  ...trafficRows.flatMap(row => memberRows(plan.cluster.etcdMembers, row).map(part => ofMember(plan, part))),
+  ...trafficRows.flatMap(row =>
+    memberRows(plan.cluster.etcdMembers, row).map(part => ofMember(plan.cluster.nodeName, part)),
+  ),
   ...nodes.slice(1).flatMap(node => {
     const own = new Set([...plan.certificates, ...plan.kubeconfigs].flatMap(row => (row.node ? [row.name] : [])))
     const named = (decided: Decided): Decided => {
@@ -37,10 +39,10 @@ export const trafficRowsOf = ({ nodes, plan }: Pick<Layout, 'nodes' | 'plan'>): 
 ]
 
 /** `kube-apiserver -> etcd@node-2`, with what that member has of its own. */
-function ofMember({ cluster }: Plan, row: TrafficRow): TrafficRow {
+export function ofMember(first: string, row: TrafficRow): TrafficRow {
   const { clientMember, serverMember, clientCertificate, clientTrust, serverCertificate, serverTrust } = row
   if (!serverMember) return row
-  const at = (member: string | undefined) => (member && member !== cluster.nodeName ? member : undefined)
+  const at = (member: string | undefined) => (member && member !== first ? member : undefined)
   const end = (name: string, member: string | undefined) => (at(member) ? `${name}@${member}` : name)
   const named = (decided: Decided, member: string | undefined): Decided => {
     if (!at(member) || !decided.name.startsWith('etcd')) return decided

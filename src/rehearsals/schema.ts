@@ -1,17 +1,29 @@
 /** The JSON Schema of a rehearsal's file, made from the tables; scenarios/rehearsals/rehearsal.schema.json is this, written down for editors. */
 import { componentNames } from '#components/component.ts'
 import { connectionName, connectionNames, connections } from '#mesh/connections.ts'
+import { nodesOf } from '#mesh/layout.ts'
+import { memberRows } from '#mesh/member-rows.ts'
 import { type ActionSpec, actions } from './actions.ts'
 import { podRow } from './pods.ts'
+import { ofMember } from './rows.ts'
 
 type Schema = Record<string, unknown>
 
 /** `a -> b`, and with `*` at either end. */
-const connectionKeys = (): string[] => [
-  ...connectionNames,
-  ...new Set(connections.flatMap(({ from, to }) => [`* -> ${to}`, `${from} -> *`])),
-  connectionName(podRow),
-]
+/** Of a mesh with three members of etcd, too. */
+const connectionKeys = (): string[] => {
+  const three = nodesOf(3)
+  const ofMembers = connections.flatMap(row => memberRows(three, row).map(part => ofMember(three[0]!.name, part)))
+  const rows = [...connections, ...ofMembers]
+  return [
+    ...new Set([
+      ...connectionNames,
+      ...rows.flatMap(({ from, to }) => [`* -> ${to}`, `${from} -> *`]),
+      connectionName(podRow),
+      ...ofMembers.map(connectionName),
+    ]),
+  ]
+}
 
 const text = (description: string): Schema => ({ type: 'string', minLength: 1, description })
 const object = (properties: Schema, required: readonly string[], description: string): Schema => ({

@@ -1,17 +1,19 @@
 import t from 'tap'
+import { nodesOf } from '../../src/mesh/layout.ts'
 import { createPki } from '../../src/pki/create.ts'
+import type { Plan } from '../../src/pki/types.ts'
 import { dryRun } from '../../src/rehearsals/dry-run.ts'
 import { findRehearsal, rehearsalNames } from '../../src/rehearsals/find.ts'
 import { loadRehearsal } from '../../src/rehearsals/load.ts'
-import { trafficRows } from '../../src/rehearsals/pods.ts'
 import { brokenIn } from '../../src/rehearsals/result.ts'
+import { trafficRowsOf } from '../../src/rehearsals/rows.ts'
 import type { WrongDocument } from '../../src/rehearsals/types.ts'
 
 t.setTimeout(300_000)
 
 /** The rows that `a -> b`, `* -> b` and `a -> *` stand for, in the table's order. */
-const expand = (patterns: readonly string[]): string[] =>
-  trafficRows
+const expand = (plan: Plan, patterns: readonly string[]): string[] =>
+  trafficRowsOf({ nodes: nodesOf(1), plan })
     .filter(({ from, to }) =>
       [`${from} -> ${to}`, `* -> ${to}`, `${from} -> *`].some(pattern => patterns.includes(pattern)),
     )
@@ -53,7 +55,7 @@ for (const name of rehearsalNames()) {
       const first = result.steps.find(step => step.outcome === 'stopped' || brokenIn(step).length > 0)
       t.strictSame(
         { at: first?.step, broken: first && first.outcome !== 'stopped' ? brokenIn(first) : [] },
-        { at: says.at ?? says.stops, broken: expand(says.breaks ?? []) },
+        { at: says.at ?? says.stops, broken: expand(rehearsal.plan, says.breaks ?? []) },
         how,
       )
     }

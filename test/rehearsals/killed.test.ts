@@ -152,6 +152,10 @@ t.test(
     })
     t.strictSame(await exited, [null, 'SIGKILL'])
     await check('killed after sign-with-new')
+    t.match(
+      (await trustplane('status', '--dir', dir)).stderr,
+      /front-proxy-ca is under way: 3 of 5 steps are behind it, the next is reissue-client/,
+    )
 
     const last = await trustplane(...rehearse, '--resume', '-o', 'json')
     t.equal(last.status, 0, last.stderr)

@@ -39,13 +39,17 @@ export function build(io?: Io): Command {
     name: 'rehearse',
     summary: 'practise a rotation: every step under traffic, and what it would break',
     description:
-      'Starts a control plane, keeps steady traffic on every connection, does one step after the other, and shows after each which\nconnections are on the old CA, the new one or both, and what failed. The certificates themselves say how far one is.\nExit status: 0 when no request failed, 1 when one did or a step could not be done, 3 for a file that does not validate.',
+      'Keeps steady traffic on every connection of a control plane, does one step after the other, and shows after each which connections are on the old CA, the new one or both, and what failed. On the mesh that `trustplane up` runs in --dir; else one is started for the time.\nThe certificates themselves say how far one is: a run that was stopped or killed goes on with --resume, or back with --rollback.\nExit status: 0 when no request failed, 1 when one did or a step could not be done, 3 for a file that does not validate.',
     formats: ['pretty', 'json'],
     examples: [
       { does: 'What there is', line: 'trustplane rehearse --list' },
       { does: 'Replace the cluster CA', line: 'trustplane rehearse cluster-ca' },
       { does: 'Forget a step, and see what breaks', line: 'trustplane rehearse cluster-ca --skip restart-clients' },
       { does: 'Only what the files say, on a copy', line: 'trustplane rehearse cluster-ca --dry-run' },
+      {
+        does: 'On the mesh that `trustplane up --dir lab` runs',
+        line: 'trustplane rehearse cluster-ca --dir lab',
+      },
       {
         does: 'Half of it today, the rest tomorrow',
         line: 'trustplane rehearse cluster-ca --dir lab --until clients-trust-both; trustplane rehearse cluster-ca --dir lab --resume',

@@ -1,4 +1,6 @@
 /** `trustplane status`: what both ends of every connection last saw. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { exitCodes, messageOf } from '#errors.ts'
 import { etcdMembersOf } from '#mesh/layout.ts'
@@ -51,8 +53,22 @@ export function build(io?: Io): Command {
     if (context.options.watch) return follow(read, context)
     const seen = read()
     await show(seen, context)
+    await tellRehearsals(context)
     return seen.rows.some(isRed) ? exitCodes.findings : exitCodes.ok
   })
+}
+
+/** What is half rotated is easily taken for broken. */
+async function tellRehearsals({ options, style, say }: ActionContext<StatusOptions>): Promise<void> {
+  if (!existsSync(join(options.dir, 'rehearsals'))) return
+  const { underWay } = await import('#rehearsals/under-way.ts')
+  for (const { rehearsal, done, next } of await underWay(options.dir)) {
+    const { name, steps } = rehearsal
+    say(
+      `${style.symbol('warn')} the rehearsal ${name} is under way: ${done} of ${steps.length} steps are behind it, the next is ${next}`,
+    )
+    say(`  next: trustplane rehearse ${name} --dir ${options.dir} --resume (or --rollback)`)
+  }
 }
 
 interface Seen {
