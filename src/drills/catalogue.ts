@@ -1,9 +1,10 @@
 /** Which scenarios are drills, how hard each is, and what people would tell you: its symptoms, and nothing else. */
 import { createHash } from 'node:crypto'
+import { relative, sep } from 'node:path'
 import { componentNames } from '#components/component.ts'
 import { nearest, TrustplaneError } from '#errors.ts'
 import { type Connection, connections } from '#mesh/connections.ts'
-import { findScenarioFiles } from '#scenarios/find.ts'
+import { findScenarioFiles, packagedScenarios } from '#scenarios/find.ts'
 import { expectationFor } from '#scenarios/judge.ts'
 import { loadScenarios } from '#scenarios/load.ts'
 import type { Expectation, Scenario } from '#scenarios/types.ts'
@@ -40,7 +41,9 @@ const fixedSlots = /^(monitoring\.|etcd-healthcheck\.|kube-apiserver\.extension-
 
 /** Every drill, by its id: a seed names one of them, and the same one as long as there are no new scenarios. */
 export async function drills(): Promise<Drill[]> {
-  const scenarios = await loadScenarios(findScenarioFiles())
+  // a folder without drills need not be read
+  const files = findScenarioFiles().filter(file => !otherGroups.includes(folderOf(file)))
+  const scenarios = await loadScenarios(files)
   return scenarios
     .filter(isDrill)
     .map(scenario => ({
@@ -52,15 +55,16 @@ export async function drills(): Promise<Drill[]> {
     .toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }
 
+const folderOf = (file: string): string => relative(packagedScenarios(), file).split(sep)[0]!
+
 /** Of the scenario, whichever others there are; and not a word of it. */
 const idOf = ({ group, name }: Scenario): string =>
   `drill-${createHash('sha256').update(`${group}/${name}`).digest('hex').slice(0, 4)}`
 
 function isDrill(scenario: Scenario): boolean {
-  const { group, faults, steps, fix, more } = scenario
+  const { faults, steps, fix, more } = scenario
   const slots = [...faults.map(({ attributes }) => String(attributes.slot ?? '')), ...Object.keys(more.trust ?? {})]
   return (
-    !otherGroups.includes(group.split('/')[0]!) &&
     steps.length === 0 &&
     fix.length > 0 &&
     !more.clock &&

@@ -30,13 +30,24 @@ export const packagedPlan = (name: string) => join(packageRoot(), 'certs', `${na
  * @throws TrustplaneError TP_FILE_UNREADABLE, TP_PLAN_INVALID (every problem with file, line and column)
  */
 export async function loadPlan(where: string | URL = 'kubeadm'): Promise<Plan> {
-  const file =
-    where instanceof URL || where.startsWith('file:')
-      ? fileURLToPath(where)
-      : /^[\w-]+$/.test(where)
-        ? packagedPlan(where)
-        : where
+  if (typeof where === 'string' && /^[\w-]+$/.test(where)) return loadPackaged(where)
+  const file = where instanceof URL || where.startsWith('file:') ? fileURLToPath(where) : where
   return parsePlan(await readPlan(file), file)
+}
+
+/** Those in certs/ are trustplane's own, and stay as they are: read once. Nobody writes into a plan (see applyChanges). */
+const packaged = new Map<string, Promise<Plan>>()
+
+function loadPackaged(name: string): Promise<Plan> {
+  let plan = packaged.get(name)
+  if (!plan) {
+    const file = packagedPlan(name)
+    plan = readPlan(file).then(text => parsePlan(text, file))
+    packaged.set(name, plan)
+    // one that is not there may have been put there when it is asked for again
+    plan.catch(() => packaged.delete(name))
+  }
+  return plan
 }
 
 /** @param file for messages, and for what `extends` is relative to */
