@@ -88,7 +88,10 @@ const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? 
 async function readCertificate(path: string): Promise<X509Certificate | undefined> {
   try {
     const text = await readFile(path, 'utf8')
-    return new X509Certificate(path.endsWith('.crt') ? text : readKubeconfigIdentity(text, path).clientCertificate)
+    if (path.endsWith('.crt')) return new X509Certificate(text)
+    const { clientCertificate, clientCertificateFile } = readKubeconfigIdentity(text, path)
+    // a kubelet's that has joined by itself
+    return new X509Certificate(clientCertificate || (await readFile(clientCertificateFile ?? '', 'utf8')))
   } catch {
     return undefined
   }

@@ -1,4 +1,5 @@
 /** Kubeconfigs as kubeadm writes them: one cluster, one user with an embedded client certificate, one context. */
+import { dirname, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import { TrustplaneError } from '#errors.ts'
 
@@ -68,6 +69,8 @@ export interface KubeconfigIdentity {
   /** PEM; '' when it has none. */
   clientCertificate: string
   clientKey: string
+  /** Absolute: the kubeconfig names it where others have it embedded. */
+  clientCertificateFile?: string
   certificateAuthority: string
   /** The user has no embedded certificate but a file, a token or a program (a kubelet that renews its own, for one). */
   elsewhere: boolean
@@ -101,6 +104,9 @@ export function readKubeconfigIdentity(text: string, file: string): KubeconfigId
     clientCertificate: data(user.user, 'client-certificate-data'),
     clientKey: data(user.user, 'client-key-data'),
     certificateAuthority: data(cluster.cluster, 'certificate-authority-data'),
+    ...(user.user?.['client-certificate']
+      ? { clientCertificateFile: resolve(dirname(file), user.user['client-certificate']) }
+      : {}),
     elsewhere:
       !user.user?.['client-certificate-data'] &&
       ['client-certificate', 'token', 'tokenFile', 'exec'].some(field => user.user?.[field] !== undefined),

@@ -103,7 +103,7 @@ async function renewOne(dir: string, plan: Plan, row: Row, clock: Clock): Promis
     const message = `Detected external ${authority.file.replace(/^pki\//, '')}, ${longName} can't be renewed`
     return { name, longName, file, outcome: 'external', message }
   }
-  const old = 'certificateFile' in row ? text : readKubeconfigIdentity(text, join(dir, file)).clientCertificate
+  const old = 'certificateFile' in row ? text : embedded(text, join(dir, file))
   const now = clock.now()
   const content = contentToRenew(readCertificate(old, join(dir, file)))
   const key = await generateKey(row.keyAlgorithm)
@@ -124,6 +124,17 @@ async function renewOne(dir: string, plan: Plan, row: Row, clock: Clock): Promis
   }
   await writeTogether(dir, files)
   return { name, longName, file, outcome: 'renewed', notAfter, message: `${longName} renewed` }
+}
+
+/** The certificate in a kubeconfig. @throws TrustplaneError TP_INPUT_INVALID when somebody else keeps it, in a file */
+function embedded(text: string, path: string): string {
+  const { clientCertificate, clientCertificateFile, elsewhere } = readKubeconfigIdentity(text, path)
+  if (!elsewhere) return clientCertificate
+  const where = clientCertificateFile === undefined ? 'it has another credential' : `it names ${clientCertificateFile}`
+  throw new TrustplaneError('TP_INPUT_INVALID', `${path} has no certificate embedded that could be renewed: ${where}`, {
+    fix: 'nothing needs to be done for a kubelet: it renews its own at 70 to 90 % of its life, by CSR; nothing was renewed',
+    at: { file: path },
+  })
 }
 
 const blocksOf = (pem: string) =>

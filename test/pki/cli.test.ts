@@ -110,6 +110,26 @@ t.test('renew ends as kubeadm’s does: well, also when there is nothing to rene
   )
 })
 
+t.test('a kubelet’s kubeconfig that names its certificate by file is looked at, and left to the kubelet', async t => {
+  const dir = t.testdir()
+  await trustplane('pki', 'init', '--dir', dir)
+  const file = join(dir, 'kubelet.conf')
+  const text = readFileSync(file, 'utf8')
+  const embedded = /client-certificate-data: (\S+)/.exec(text)![1]!
+  writeFileSync(join(dir, 'current.pem'), Buffer.from(embedded, 'base64'))
+  writeFileSync(
+    file,
+    text
+      .replace(/client-certificate-data: \S+/, 'client-certificate: current.pem')
+      .replace(/client-key-data: \S+/, 'client-key: current.pem'),
+  )
+  const { stdout } = await trustplane('pki', 'check-expiration', '--all', '--dir', dir)
+  t.match(stdout, /^kubelet\.conf +\w{3} \d\d, \d{4} /m)
+  const renewed = await trustplane('pki', 'renew', 'kubelet.conf', '--dir', dir)
+  t.equal(renewed.status, 3)
+  t.match(renewed.stderr, `it names ${join(dir, 'current.pem')}`)
+})
+
 t.test('check-expiration knows the plan that the PKI was made from', async t => {
   const dir = join(t.testdir(), 'state')
   await trustplane('pki', 'init', '--dir', dir, '--plan', 'k3s')
