@@ -296,7 +296,10 @@ const partOf: Readonly<Record<string, string>> = {
 }
 
 /** The component of the mesh behind an end of a row; a program's own name. */
-export const componentOf = (end: string): string => partOf[end] ?? end
+export function componentOf(end: string): string {
+  const [name = '', at] = end.split('@')
+  return [partOf[name] ?? name, ...(at ? [at] : [])].join('@')
+}
 
 /** Who shows this certificate or kubeconfig, at either end. */
 export function usersOf(certificate: string): string[] {

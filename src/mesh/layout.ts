@@ -127,8 +127,10 @@ export function kubeconfigFile(layout: Layout, name: string, node?: string): str
 }
 
 /** A trust slot's bundle, absolute; undefined when the plan leaves the slot out. @param member of etcd: its own copy of what etcd checks with */
-export function bundleFile(layout: Layout, slot: TrustSlot, member = layout.nodes[0]!.name): string | undefined {
-  const file = trustFile(layout.plan, slot)
+export function bundleFile(layout: Layout, name: string, node = layout.nodes[0]!.name): string | undefined {
+  // a rehearsal names a member's copy: `etcd.trusted-ca@node-2`
+  const [slot = '', member = node] = name.split('@')
+  const file = trustFile(layout.plan, slot as TrustSlot)
   if (file === undefined) return undefined
   return inDir(layout, slot.startsWith('etcd.') ? onMember(layout, file, member) : file)
 }
@@ -161,5 +163,5 @@ export function fileOf(
   if (isKubeconfig(decided)) return kubeconfigFile(layout, decided.name, node)
   return what === 'certificate'
     ? pairOf(layout, decided.name, node).certificate
-    : bundleFile(layout, decided.name as TrustSlot, node)
+    : bundleFile(layout, decided.name, node)
 }

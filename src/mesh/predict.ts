@@ -16,7 +16,7 @@ import type { Reason } from '#x509/reasons.ts'
 import type { Certificate, Usage, Verdict, Voice } from '#x509/types.ts'
 import { verify } from '#x509/verify.ts'
 import { handshakeKeyError } from '#x509/words.ts'
-import { type Connection, componentOf, connections, type Decided } from './connections.ts'
+import { type Connection, componentOf, connections, type Decided, findConnection } from './connections.ts'
 import { addressOf, etcdIdOf, etcdMembersOf, fileOf, isKubeconfig, type Layout, shownPair } from './layout.ts'
 import { memberRows, together } from './member-rows.ts'
 import { addedFlag, clientTls, isWithheld, serverTls } from './settings.ts'
@@ -67,31 +67,40 @@ export function predict(layout: Layout, options: PredictOptions): Prediction[] {
       return { from, to, outcome: 'unreachable', reason: 'unreachable', message: messageOf(error) }
     }
   }
-  const all = connections.map(row => memberRows(members, row).map(each => ({ row: each, result: one(each) })))
-  const find = (from: string, to: string) =>
-    all.find(([first]) => first!.result.from === from && first!.result.to === to)!
-  // an apiserver that etcd refuses has nothing to serve: the original gives up, too, unless it had begun before
-  // (our apiserver asks by etcd's gateway, where its original speaks gRPC)
-  const storage = [find('kube-apiserver', 'etcd'), find('etcd-gateway', 'etcd')]
-  const peers = find('etcd-peer', 'etcd-peer')
-  const isLinked = (a: string, b: string) =>
-    peers
-      .filter(({ row }) => [row.clientMember, row.serverMember].every(name => name === a || name === b))
-      .every(({ result }) => result.outcome === 'ok')
-  // with a majority of the members, itself among them
-  const hasQuorum = ({ name }: PlanNode) =>
-    members.filter(other => other.name === name || isLinked(name, other.name)).length > members.length / 2
-  const isServed = members.some(
-    (member, i) =>
-      (members.length === 1 || hasQuorum(member)) && storage.every(list => list[i]!.result.outcome === 'ok'),
-  )
+  const known = new Map<string, { row: Connection; result: Prediction }[]>()
+  const find = (from: string, to: string) => {
+    const name = `${from} -> ${to}`
+    const found =
+      known.get(name) ?? memberRows(members, findConnection(from, to)!).map(row => ({ row, result: one(row) }))
+    known.set(name, found)
+    return found
+  }
+  const isServed = () => {
+    // an apiserver that etcd refuses has nothing to serve: the original gives up, too, unless it had begun before
+    // (our apiserver asks by etcd's gateway, where its original speaks gRPC)
+    const storage = [find('kube-apiserver', 'etcd'), find('etcd-gateway', 'etcd')]
+    const peers = find('etcd-peer', 'etcd-peer')
+    const isLinked = (a: string, b: string) =>
+      peers
+        .filter(({ row }) => [row.clientMember, row.serverMember].every(name => name === a || name === b))
+        .every(({ result }) => result.outcome === 'ok')
+    // with a majority of the members, itself among them
+    const hasQuorum = ({ name }: PlanNode) =>
+      members.filter(other => other.name === name || isLinked(name, other.name)).length > members.length / 2
+    return members.some(
+      (member, i) =>
+        (members.length === 1 || hasQuorum(member)) && storage.every(list => list[i]!.result.outcome === 'ok'),
+    )
+  }
   const runs: Record<string, boolean> = {
-    'kube-apiserver': options.runs?.etcd !== false && isServed,
+    'kube-apiserver': options.runs?.['kube-apiserver'] ?? (options.runs?.etcd !== false && isServed()),
     ...options.runs,
     // each member has been looked at by itself
     ...(members.length > 1 ? { etcd: true } : {}),
   }
-  return rows.map(({ from, to, port }) => {
+  return rows.map(row => {
+    const { from, to, port } = row
+    if (row.serverMember) return one(row)
     const listener = port === 'etcd-peer' ? 'etcd' : port
     return runs[listener] === false
       ? { from, to, outcome: 'unreachable', reason: 'unreachable' }

@@ -25,7 +25,7 @@ export async function fitted(rehearsal: Rehearsal, plan: Plan, where: string): P
   }
   const own = await applyChanges(plan, { ownTrustFiles: true })
   const target = rehearsal.becomes ? await applyChanges(own, rehearsal.becomes) : own
-  return { ...rehearsal, plan: own, target, steps: rehearsal.steps.map(step => onEveryNode(step, own)) }
+  return { ...rehearsal, plan: own, target, steps: stepsFor(rehearsal, own) }
 }
 
 const mostTold = 5
@@ -57,7 +57,9 @@ function differences({ plan: wanted, becomes }: Rehearsal, there: Plan): string[
     // only who changes the keys' type counts on it
     ...(becomes?.keyAlgorithm ? { keyAlgorithm } : {}),
   }))
-  compare('certificate', wanted.certificates, there.certificates, row => ({
+  // of more members of etcd than there are, nothing is done
+  const certificates = wanted.certificates.filter(row => !row.etcdMember)
+  compare('certificate', certificates, there.certificates, row => ({
     file: row.certificateFile,
     issuer: row.issuer,
     organizations: row.organizations,
@@ -74,24 +76,33 @@ function differences({ plan: wanted, becomes }: Rehearsal, there: Plan): string[
   return problems
 }
 
-/** What a step does to the first node's certificates, it does to those of every node (and of every member of etcd). */
-function onEveryNode(step: Step, plan: Plan): Step {
-  const { certificates, kubeconfigs } = plan
-  const rows: (CertificateSpec | KubeconfigSpec)[] = [...certificates, ...kubeconfigs]
+/**
+ * What a step does to the first node's certificates, it does to those of every node (and of every member of etcd that no step
+ * names). What is about members that are not there is left out.
+ */
+function stepsFor({ steps, plan: wanted }: Rehearsal, plan: Plan): Step[] {
+  const rows: (CertificateSpec | KubeconfigSpec)[] = [...plan.certificates, ...plan.kubeconfigs]
+  const named = new Set(steps.flatMap(step => step.actions.flatMap(({ targets }) => targets)))
   const others = (target: string) =>
     rows.flatMap(row => {
       const place = row.node ?? ('etcdMember' in row ? row.etcdMember : undefined)
-      return row.name === target.replace(/(\.conf)?$/, `-${place}$1`) ? [row.name] : []
+      return row.name === target.replace(/(\.conf)?$/, `-${place}$1`) && !named.has(row.name) ? [row.name] : []
     })
-  return {
-    ...step,
-    actions: step.actions.map(action => ({
-      ...action,
-      targets: ofCertificates.includes(findAction(action.name)!.kind)
-        ? [...new Set(onEveryMember(plan, action.targets).flatMap(target => [target, ...others(target)]))]
-        : action.targets,
-    })),
+  const isMember = (name: string) => plan.cluster.etcdMembers.some(member => member.name === name)
+  const isThere = (target: string) => {
+    const [, at] = /^etcd.*@(.+)$/.exec(target) ?? []
+    const its = at ?? wanted.certificates.find(({ name }) => name === target)?.etcdMember
+    return its === undefined || isMember(its)
   }
+  const actionsOf = (step: Step) =>
+    step.actions.flatMap(action => {
+      const there = action.targets.filter(isThere)
+      const targets = ofCertificates.includes(findAction(action.name)!.kind)
+        ? [...new Set(onEveryMember(plan, there).flatMap(target => [target, ...others(target)]))]
+        : there
+      return targets.length > 0 || action.targets.length === 0 ? [{ ...action, targets }] : []
+    })
+  return steps.map(step => ({ ...step, actions: actionsOf(step) })).filter(({ actions }) => actions.length > 0)
 }
 
 const ofCertificates: readonly TargetKind[] = ['leaf', 'trust', 'watched']

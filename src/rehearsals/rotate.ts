@@ -8,6 +8,7 @@ import type { Mesh } from '#mesh/mesh.ts'
 import type { Rotation } from '#mesh/rotate.ts'
 import { leafPem } from './files.ts'
 import { findRehearsal } from './find.ts'
+import { fitted } from './fit.ts'
 import { loadRehearsal } from './load.ts'
 import { rehearse } from './rehearse.ts'
 import { storeOf } from './store.ts'
@@ -39,7 +40,7 @@ export async function rotateAuthority(mesh: Mesh, authority: string): Promise<Ro
       },
     )
   }
-  const rehearsal = await loadRehearsal(findRehearsal(name))
+  const rehearsal = await fitted(await loadRehearsal(findRehearsal(name)), mesh.layout.plan, mesh.dir)
   const { steps, ok, stopped } = await rehearse({ mesh, rehearsal, rate: 0 })
   if (!ok) {
     const broken = steps.flatMap(({ step, rows }) =>
@@ -75,5 +76,7 @@ function rotationOf({ dir, layout: { plan } }: Mesh, { steps }: Rehearsal): Rota
     const pem = leafPem(dir, plan, name) ?? readFileSync(join(dir, file), 'utf8')
     return [{ name, file, notAfter: new X509Certificate(pem).validToDate }]
   })
-  return { renewed, restarted: targets('restart') }
+  // the ids of this mesh's components
+  const idOf = (target: string) => target.replace(`@${plan.cluster.nodeName}`, '')
+  return { renewed, restarted: [...new Set(targets('restart').map(idOf))] }
 }
