@@ -53,7 +53,7 @@ async function joined(mesh: Mesh, settleMs: number, signal: AbortSignal | undefi
 }
 
 /** Resolves when etcd (each member of it) has refused the apiserver, or was not there, twice: the apiserver waits then, as its original does, and need not be waited for. */
-async function withoutStorage(mesh: Mesh): Promise<void> {
+export async function withoutStorage(mesh: Mesh): Promise<void> {
   const arrived = newRecords(mesh.dir)
   const members = etcdMembersOf(mesh.layout).length
   const failed = new Map<string, number>()

@@ -1,5 +1,6 @@
 /** Components: stopped, started, and told another time. */
 import { argvOf } from '#mesh/argv.ts'
+import { withoutStorage } from '#mesh/begin.ts'
 import type { Stage } from '../stage.ts'
 
 const membersOf = ({ mesh }: Stage, component: string) =>
@@ -10,7 +11,11 @@ export async function restart(stage: Stage, component: string): Promise<void> {
   await Promise.all(
     membersOf(stage, component).map(async member => {
       await member.restart(argvOf(mesh.layout, member))
-      await member.settled(10_000, stage.signal)
+      await Promise.race([
+        member.settled(10_000, stage.signal),
+        // one whose etcd refuses it does not get any further, and need not be waited for
+        ...(member.component === 'kube-apiserver' ? [withoutStorage(mesh)] : []),
+      ])
     }),
   )
 }
