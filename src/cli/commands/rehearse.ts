@@ -215,6 +215,9 @@ async function open(
     const mesh = await openRunning(rehearsal, dir)
     return { mesh, close: () => mesh.close() }
   }
+  if (dir === undefined && runningState(options.dir)) {
+    say(`! a mesh runs in ${options.dir}: it is left alone; --dir ${options.dir} rehearses on it`)
+  }
   show('starting a control plane …')
   const mesh = await startRehearsal(rehearsal, {
     isolation: options.isolation,
