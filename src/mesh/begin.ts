@@ -61,7 +61,9 @@ export async function withoutStorage(mesh: Mesh): Promise<void> {
   while (!isRefused() && mesh.member('kube-apiserver').state === 'starting') {
     await new Promise(resolve => setTimeout(resolve, 50))
     const dials = arrived().filter(
-      ({ end, from, to }) => end === 'client' && from === 'kube-apiserver' && to === 'etcd',
+      // the apiserver asks by way of etcd's gateway, which etcd may refuse itself
+      ({ end, from, to }) =>
+        end === 'client' && to === 'etcd' && (from === 'kube-apiserver' || from === 'etcd-gateway'),
     )
     // in TLS 1.3 the client's own record says ok before the refusal arrives
     for (const { address, outcome } of dials) {
