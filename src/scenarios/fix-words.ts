@@ -25,6 +25,9 @@ const table: Readonly<Record<string, Words>> = {
   renew: each(name => {
     if (etcdNames[name]) return `kubeadm certs renew ${etcdNames[name]}`
     if (renewedByKubeadm.test(name)) return `kubeadm certs renew ${name}`
+    // kubeadm's page on kubelets whose rotation failed; where ca.key is
+    if (name === 'kubelet.conf')
+      return 'kubeadm kubeconfig user --org system:nodes --client-name system:node:$NODE > kubelet.conf   # to /etc/kubernetes/kubelet.conf of the node'
     return `# issue ${name} anew, as it should be`
   }),
   restart: each(restart),

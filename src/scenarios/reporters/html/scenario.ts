@@ -1,6 +1,7 @@
 /** One scenario of the report: its story, the mesh, both ends of what was refused, what people notice, and the fix. */
 import { describe } from '#mesh/agreement.ts'
 import type { EndExplanation, Explanation } from '#mesh/explain.ts'
+import { findFault } from '../../faults/index.ts'
 import { wordsOfStep } from '../../fix-words.ts'
 import type { NoticeResult, PhaseResult } from '../../look.ts'
 import { describeStep, type ScenarioResult } from '../../runner.ts'
@@ -37,7 +38,10 @@ export const status = (ok: boolean): Markup =>
 
 function broken({ scenario }: ScenarioResult): Markup {
   const lines = [
-    ...scenario.faults.map(({ name, attributes }) => `${name}: ${flow(attributes)}`),
+    ...scenario.faults.flatMap(({ name, attributes }) => [
+      `# ${findFault(name)?.summary ?? name}`,
+      `${name}: ${flow(attributes)}`,
+    ]),
     ...Object.entries(scenario.more).map(([key, value]) => `${key}: ${flow(value)}`),
   ]
   const steps = scenario.steps.filter(({ name }) => !isLook(name)).map(describeStep)
@@ -54,7 +58,8 @@ function phaseSection(result: ScenarioResult, phase: PhaseResult, index: number)
   const { rows, explanations, notices, after } = phase
   const heading = phase.phase === 'step' ? `In between, ${after}` : 'What happens'
   const id = `${anchorOf(result)}-${index}`
-  const groups = [...Map.groupBy(explanations, alike).values()]
+  // causes before what follows from them
+  const groups = [...Map.groupBy(explanations, alike).values()].sort(([a], [b]) => rank(a!) - rank(b!))
   return html`<h3>${heading}</h3>
 ${rows.length > 0 && html`${picture(id, rows)}${legend}`}
 ${rows.length > 0 && explanations.length === 0 && html`<p>Every connection is ok.</p>`}
@@ -64,6 +69,8 @@ ${rows.length > 0 && allRows(phase)}`
 }
 
 const legend = html`<ul class="legend"><li>— ok</li><li>✕ refused: the cross is at the end that says no, dashed</li><li>? not reached: dotted</li></ul>`
+
+const rank = ({ status }: Explanation) => (status.outcome === 'refused' ? 0 : 1)
 
 /** Rows that one certificate, refused for one reason, makes red. */
 function alike({ from, to, status, client, server }: Explanation): string {
