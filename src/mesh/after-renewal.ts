@@ -14,8 +14,10 @@ export function afterRenewal(names: readonly string[]): AfterRenewal {
   const restart = new Map<string, Set<string>>()
   const byItself = new Map<string, { names: Set<string>; when: string }>()
   for (const name of names) {
+    // a further member of etcd has its own, and reads it as the first does
+    const known = name.replace(/^(etcd-(?:server|peer))-.+$/, '$1')
     const shown = connections.flatMap(({ clientCertificate, serverCertificate }) =>
-      [clientCertificate, serverCertificate].filter(decided => decided?.name === name),
+      [clientCertificate, serverCertificate].filter(decided => decided?.name === known),
     )
     for (const flag of new Set(shown.map(decided => decided!.flag))) {
       const row = reloadTable.find(({ component, flag: its }) => flag === `${component} ${its}`)
