@@ -1,5 +1,5 @@
 /** A mesh in the foreground: the table when everything was dialled, then what changes, until a signal comes. */
-import { exitCodes } from '#errors.ts'
+import { exitCodes, TrustplaneError } from '#errors.ts'
 import { describeDisagreement, disagreements } from '#mesh/agreement.ts'
 import { serveControl } from '#mesh/control.ts'
 import { type MeshOptions, startMesh } from '#mesh/launcher.ts'
@@ -20,7 +20,7 @@ export async function runInForeground(context: UpContext, meshOptions: MeshOptio
   } catch (error) {
     // a signal while it was starting: nothing is left of it
     if (interrupt.received !== undefined) return interrupt.received
-    throw error
+    throw await ofRehearsal(error, context.options.dir)
   }
   let control: { close(): void } | undefined
   let hastened: NodeJS.Timeout | undefined
@@ -51,6 +51,19 @@ function hasten(mesh: Mesh, rate: number): NodeJS.Timeout {
     mesh.advanceClock(Math.round((now - last) * (rate - 1)))
     last = now
   }, hastenEveryMs)
+}
+
+/** A PKI that is half rotated fits no plan, and must not be made anew over its keys. */
+async function ofRehearsal(error: unknown, dir: string): Promise<unknown> {
+  if (!(error instanceof TrustplaneError) || error.code !== 'TP_PKI_EXISTS') return error
+  const { underWay } = await import('#rehearsals/under-way.ts')
+  const [half] = await underWay(dir)
+  if (!half) return error
+  const command = `trustplane rehearse ${half.rehearsal.name} --dir ${dir}`
+  return new TrustplaneError(error.code, `${error.message}: the rehearsal ${half.rehearsal.name} is under way there`, {
+    fix: `go on with \`${command} --resume\`, or take it back with \`${command} --rollback\`; then \`up\` starts it`,
+    cause: error,
+  })
 }
 
 async function show(context: UpContext, mesh: Mesh, rows: readonly ConnectionStatus[], seconds: number): Promise<void> {
