@@ -19,7 +19,7 @@ export function memberRows<T extends Connection>(members: readonly PlanNode[], r
 type Ends = Pick<Connection, 'clientMember' | 'serverMember'>
 
 /** `node-2`, or `node-2 -> node-3` between peers. */
-export const memberName = ({ clientMember, serverMember }: Ends): string =>
+const memberName = ({ clientMember, serverMember }: Ends): string =>
   clientMember && clientMember !== serverMember ? `${clientMember} -> ${serverMember}` : (serverMember ?? '')
 
 interface Outcome {
