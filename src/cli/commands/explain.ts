@@ -82,12 +82,15 @@ function render(one: Explanation, style: Style): string {
     renderEnd('server', one.server, line),
     line('on the wire', one.wire),
     line('decided by', one.decidedBy),
-    line('what happened', one.summary),
+    line('what happened', one.summary ?? undialled(status)),
     line('usual cause', one.cause),
     isRed(status) ? line('people notice', one.notice) : '',
     ...one.fixes.map((fix, index) => line(index === 0 ? 'what mends it' : '', fix)),
   ].join('')
 }
+
+const undialled = ({ outcome, from, to }: Explanation['status']) =>
+  outcome === 'unknown' ? `nobody has dialled it yet; trustplane probe ${from} ${to} does` : undefined
 
 function renderEnd(
   end: 'client' | 'server',
