@@ -2,7 +2,7 @@
  * What will happen on every row, from the files alone: no private key is needed, nothing is dialled. What is observed must agree;
  * where it does not, one of the two has a bug.
  */
-import { X509Certificate } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { messageOf } from '#errors.ts'
 import { loadKubeconfig, type Source } from '#kubernetes/kubeconfig.ts'
@@ -279,12 +279,31 @@ function unusable(layout: Layout, decided: Decided, member?: string): { reason: 
   try {
     const certificate = certificatePem(layout, decided, member)
     const key = keyPem(layout, decided, member)
-    if (key !== undefined) readKeyPair(certificate, key)
-    return undefined
-  } catch (error) {
-    const { message } = error as Error
+    const message = key === undefined ? undefined : pairTrouble(certificate, key)
+    if (message === undefined) return undefined
     return { reason: /does not match public key/.test(message) ? 'key-mismatch' : 'unreachable', message }
+  } catch (error) {
+    return { reason: 'unreachable', message: messageOf(error) }
   }
+}
+
+/** By the hash of both: most rows share their pairs, and a key is not kept to be compared with. */
+const pairTroubles = new Map<string, string | undefined>()
+const mostPairs = 500
+
+/** What Go says of a pair that does not fit, or undefined. */
+function pairTrouble(certificate: string, key: string): string | undefined {
+  const hash = createHash('sha256').update(`${certificate}\0${key}`).digest('base64')
+  if (pairTroubles.has(hash)) return pairTroubles.get(hash)
+  let trouble: string | undefined
+  try {
+    readKeyPair(certificate, key)
+  } catch (error) {
+    trouble = messageOf(error)
+  }
+  if (pairTroubles.size >= mostPairs) pairTroubles.clear()
+  pairTroubles.set(hash, trouble)
+  return trouble
 }
 
 function certificatePem(layout: Layout, decided: Decided, member?: string): string {
