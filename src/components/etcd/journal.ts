@@ -23,6 +23,8 @@ export interface SnapshotData {
   /** Of a cluster: of the entry at `raftIndex`, and what Raft knew. */
   raftTerm?: number
   raftState?: HardState
+  /** The log behind it. */
+  raftRest?: readonly LogEntry[]
   noSpace: boolean
   leases: readonly { id: bigint; ttl: number }[]
   records: readonly KeyValue[]

@@ -1,14 +1,19 @@
 /** The replicated log as a member has it in memory: what is behind a snapshot is gone. */
 import type { LogEntry } from './messages.ts'
 
-/** So many applied entries are kept for members that come back; who is further behind gets a snapshot. */
-const keptEntries = 5000
+const defaultKeptEntries = 5000
 
 export class RaftLog {
+  readonly #kept: number
   #entries: LogEntry[] = []
   /** Of the last entry that is gone. */
   #baseIndex = 0
   #baseTerm = 0
+
+  /** @param kept so many applied entries, at least */
+  constructor(kept = defaultKeptEntries) {
+    this.#kept = kept
+  }
 
   get baseIndex(): number {
     return this.#baseIndex
@@ -51,9 +56,9 @@ export class RaftLog {
 
   /** Lets go of old entries, none after `applied`. */
   trim(applied: number): void {
-    const excess = applied - keptEntries - this.#baseIndex
+    const excess = applied - this.#kept - this.#baseIndex
     // not one by one: each time costs a copy
-    if (excess < keptEntries) return
+    if (excess < this.#kept) return
     this.#baseTerm = this.termAt(this.#baseIndex + excess)!
     this.#entries = this.#entries.slice(excess)
     this.#baseIndex += excess

@@ -12,6 +12,8 @@ export interface HardState {
   vote?: string | undefined
 }
 
+export type Kept = { state: HardState } | { entries: readonly LogEntry[] } | { snapshot: readonly string[] }
+
 export interface RaftOptions {
   self: string
   others: readonly string[]
@@ -19,13 +21,15 @@ export interface RaftOptions {
   isFirst: boolean
   heartbeatMs: number
   electionMs: number
+  /** So many applied entries are kept for members that come back; who is further behind gets a snapshot. */
+  keptEntries?: number
   send(to: string, message: Message): Promise<Answer>
-  /** Resolves when it is on the disk. */
-  persist(what: { state: HardState } | { entries: readonly LogEntry[] }): Promise<void>
+  /** Resolves when it is on the disk, in the order of the calls; a snapshot replaces all before it. */
+  persist(what: Kept): Promise<void>
   apply(entry: LogEntry): void
   /** The state that everything applied so far led to. */
   takeSnapshot(): readonly string[]
-  restore(payloads: readonly string[], lastIndex: number, lastTerm: number): Promise<void>
+  restore(payloads: readonly string[]): void
   /** The leader's name, when that changes; undefined: there is none. */
   onLeader(leader: string | undefined): void
 }
@@ -47,7 +51,7 @@ const batchEntries = 512
 const longestPauseMs = 500
 
 export class Raft {
-  readonly log = new RaftLog()
+  readonly log: RaftLog
   term = 0
   leader: string | undefined
   commit = 0
@@ -62,10 +66,15 @@ export class Raft {
   #timeoutMs = 0
   #tickedAt = 0
   #startedAt = 0
-  /** Of its own entries, those that are on its disk. */
+  /** Up to here the log is on this member's disk, without a gap. */
   #persisted = 0
+  #saving: Promise<void> = Promise.resolve()
+  /** It may have promised a leader not to vote for another, and does not know any more. */
+  #heldUntil = 0
   /** The leader's first entry: what was committed before it is known once this one is. */
   #firstOwn = 0
+  /** The others do not vote while they hear of this one. Not so for one whom it may have told to campaign. */
+  #hasLease = false
   #handingOver = false
   #leaving = false
   #timer: NodeJS.Timeout | undefined
@@ -73,6 +82,7 @@ export class Raft {
 
   constructor(options: RaftOptions) {
     this.#options = options
+    this.log = new RaftLog(options.keptEntries)
     this.#peers = options.others.map(name => ({
       name,
       next: 1,
@@ -94,7 +104,13 @@ export class Raft {
       this.commit = this.applied = snapshot.index
     }
     for (const entry of entries) if (entry.index > this.log.baseIndex) this.log.put(entry)
+    // the disk was full for the state, and not for the entries
+    if (this.log.lastTerm > this.term) {
+      this.term = this.log.lastTerm
+      this.#vote = undefined
+    }
     this.#persisted = this.log.lastIndex
+    if (this.term > 0) this.#heldUntil = performance.now() + this.#leaseMs
   }
 
   start(): void {
@@ -121,9 +137,19 @@ export class Raft {
     return { term: this.term, vote: this.#vote }
   }
 
-  /** What is committed now is all that was answered: it leads, and a majority says so. */
+  /** What is committed now is all that was answered: it leads, and a majority has said so just now. */
   get isCertain(): boolean {
-    return this.isLeader && this.commit >= this.#firstOwn && this.#holdsMajority()
+    return this.#hasLease && this.#isCertainSince(performance.now() - this.#leaseMs)
+  }
+
+  #isCertainSince(time: number): boolean {
+    if (!this.isLeader || this.commit < this.#firstOwn) return false
+    return this.#peers.filter(({ heardAt }) => heardAt > time).length + 1 >= this.#majority
+  }
+
+  /** Shorter than the others keep from voting. */
+  get #leaseMs(): number {
+    return this.#options.electionMs / 2
   }
 
   get isLeader(): boolean {
@@ -159,8 +185,9 @@ export class Raft {
   /** Where a read must be, so that it sees everything that was answered before; undefined: this one does not lead. */
   async readIndex(signal: AbortSignal): Promise<number | undefined> {
     const { term } = this
+    const askedAt = performance.now()
     while (this.isLeader && this.term === term && !signal.aborted) {
-      if (this.isCertain) return this.commit
+      if (this.isCertain || this.#isCertainSince(askedAt)) return this.commit
       this.#replicateAll()
       await this.changed(signal)
     }
@@ -230,6 +257,8 @@ export class Raft {
     this.#becomeFollower(term, leader)
     this.#hear()
     if (isNewTerm) await this.#saveState()
+    // meanwhile there may be another leader, whose entries these must not replace
+    if (this.#stopped || term < this.term) return { term: this.term, ok: false }
     if (previousIndex > this.log.lastIndex) return { term, ok: false, index: this.log.lastIndex }
     if (previousIndex >= this.log.baseIndex && this.log.termAt(previousIndex) !== previousTerm) {
       return { term, ok: false, index: previousIndex - 1 }
@@ -237,35 +266,73 @@ export class Raft {
     const fresh = entries.filter(
       entry => entry.index > this.log.baseIndex && this.log.termAt(entry.index) !== entry.term,
     )
-    for (const entry of fresh) this.log.put(entry)
+    if (fresh.length > 0) this.#put(fresh)
     const last = previousIndex + entries.length
-    if (fresh.length > 0) await this.#options.persist({ entries: fresh })
-    this.#persisted = this.log.lastIndex
+    // also what came before, and is still on its way
+    if (this.#persisted < last) await this.#save()
+    if (term < this.term) return { term: this.term, ok: false }
     this.#commitTo(Math.min(commit, last))
-    return { term: this.term, ok: true, index: last }
+    return { term, ok: true, index: last }
   }
 
   async #onSnapshot(message: Extract<Message, { type: 'snapshot' }>): Promise<Answer> {
     const { term, leader, lastIndex, lastTerm, payloads } = message
     if (this.#stopped || term < this.term) return { term: this.term, ok: false }
+    const isNewTerm = term > this.term
     this.#becomeFollower(term, leader)
     this.#hear()
-    if (lastIndex > this.applied) {
+    if (isNewTerm) await this.#saveState()
+    if (this.#stopped || term < this.term) return { term: this.term, ok: false }
+    if (this.log.termAt(lastIndex) === lastTerm) {
+      // an old one: what comes after it here may be committed because this member has it
+      this.#commitTo(lastIndex)
+    } else if (lastIndex > this.applied) {
       this.log.reset(lastIndex, lastTerm)
-      this.commit = this.applied = this.#persisted = lastIndex
-      await this.#options.restore(payloads, lastIndex, lastTerm)
-      await this.#saveState()
+      this.#persisted = 0
+      this.commit = this.applied = lastIndex
+      this.#options.restore(payloads)
       this.#wake()
     }
-    return { term: this.term, ok: true, index: lastIndex }
+    if (this.#persisted < lastIndex) await this.#save()
+    return { term: this.term, ok: term === this.term, index: lastIndex }
+  }
+
+  /** Into the log, in place of what is there from the first of them on. */
+  #put(entries: readonly LogEntry[]): void {
+    const before = entries[0]!.index - 1
+    this.#persisted = Math.min(this.#persisted, before)
+    for (const entry of entries) this.log.put(entry)
+  }
+
+  /** Resolves when the log as it is now is on the disk. One write at a time: what a full disk did not take leaves no gap. */
+  #save(): Promise<void> {
+    this.#saving = this.#saving.catch(() => {}).then(() => this.#write())
+    return this.#saving
+  }
+
+  async #write(): Promise<void> {
+    const { lastIndex, lastTerm, baseIndex } = this.log
+    // a snapshot that was just installed
+    const isBehind = this.#persisted < baseIndex
+    if (!isBehind && this.#persisted >= lastIndex) return
+    const from = isBehind ? this.applied : this.#persisted
+    const writes: Promise<void>[] = []
+    if (isBehind) writes.push(this.#options.persist({ snapshot: this.#options.takeSnapshot() }))
+    writes.push(this.#options.persist({ entries: this.log.from(from + 1, Number.POSITIVE_INFINITY) }))
+    await Promise.all(writes)
+    // replaced meanwhile
+    if (this.log.termAt(lastIndex) !== lastTerm) return
+    this.#persisted = Math.max(this.#persisted, lastIndex)
+    if (this.role === 'leader') this.#advance()
   }
 
   async #onVote(message: Extract<Message, { type: 'vote' }>): Promise<Answer> {
     const { term, candidate, lastIndex, lastTerm, pre, force } = message
     const { log } = this
     // a leader that is heard of is not voted out by one who does not hear it
-    const isHeard = performance.now() - this.#contactAt < this.#options.electionMs
-    const isLed = this.role === 'leader' || (this.leader !== undefined && isHeard)
+    const now = performance.now()
+    const isHeard = now - this.#contactAt < this.#options.electionMs
+    const isLed = this.role === 'leader' || (this.leader !== undefined && isHeard) || now < this.#heldUntil
     if (this.#stopped || term < this.term || (isLed && !force)) {
       return { term: this.term, ok: false }
     }
@@ -309,7 +376,10 @@ export class Raft {
     if (this.role === 'leader') {
       const heard = this.#peers.filter(({ heardAt }) => now - heardAt < this.#options.electionMs).length
       if (heard + 1 < this.#majority) this.#becomeFollower(this.term, undefined)
-      else this.#replicateAll()
+      else {
+        this.#save().catch(() => {})
+        this.#replicateAll()
+      }
     } else if (now - this.#contactAt > this.#timeoutMs) {
       this.#setLeader(undefined)
       void this.#campaign()
@@ -320,14 +390,14 @@ export class Raft {
   }
 
   async #campaign(force = false): Promise<void> {
+    if (!force && performance.now() < this.#heldUntil) return
     this.#hear()
-    const lastIndex = this.log.lastIndex
     const ask = async (pre: boolean, term: number): Promise<boolean> => {
       const message: Message = {
         type: 'vote',
         term,
         candidate: this.#options.self,
-        lastIndex,
+        lastIndex: this.log.lastIndex,
         lastTerm: this.log.lastTerm,
         pre,
         force,
@@ -339,7 +409,7 @@ export class Raft {
         if (!answer) return
         if (answer.term > this.term && !answer.ok) {
           this.#becomeFollower(answer.term, undefined)
-          await this.#saveState()
+          await this.#saveState().catch(() => {})
         }
         if (answer.ok && ++granted >= this.#majority) enough.resolve(true)
       })
@@ -354,7 +424,12 @@ export class Raft {
     this.#vote = this.#options.self
     this.#setLeader(undefined)
     const { term } = this
-    await this.#saveState()
+    try {
+      await this.#saveState()
+    } catch {
+      // a vote for itself that is not on the disk could be given twice
+      return
+    }
     if ((await ask(false, term)) && this.role === 'candidate' && this.term === term) this.#lead()
   }
 
@@ -372,28 +447,16 @@ export class Raft {
       })
     }
     this.#firstOwn = this.log.lastIndex + 1
+    this.#hasLease = true
     this.#setLeader(this.#options.self)
     this.#appendOwn({ index: this.#firstOwn, term: this.term })
   }
 
   #appendOwn(entry: LogEntry): void {
-    this.log.put(entry)
-    const { term } = this
-    this.#options.persist({ entries: [entry] }).then(
-      () => {
-        if (this.term !== term) return
-        this.#persisted = Math.max(this.#persisted, entry.index)
-        this.#advance()
-      },
-      // a disk that is full: the others have it, or nobody
-      () => {},
-    )
+    this.#put([entry])
+    // a disk that is full: the others have it, or nobody; it is written again with the next heartbeat
+    this.#save().catch(() => {})
     this.#replicateAll()
-  }
-
-  #holdsMajority(): boolean {
-    const since = performance.now() - this.#options.electionMs / 2
-    return this.#peers.filter(({ heardAt }) => heardAt > since).length + 1 >= this.#majority
   }
 
   /** What a majority has on its disks, and is of this term, is committed. */
@@ -487,6 +550,8 @@ export class Raft {
       const answer = await this.#options
         .send(peer.name, { type: 'timeout-now', term: this.term })
         .catch(() => undefined)
+      // without an answer it may still campaign, at any time
+      if (answer?.ok !== false) this.#hasLease = false
       if (!answer?.ok) continue
       while (this.role === 'leader' && !deadline.aborted) await this.changed(deadline)
       // it leads now: whoever waits here for an entry learns of it

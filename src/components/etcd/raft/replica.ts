@@ -8,13 +8,13 @@ import { decodeSnapshot, encodeSnapshot } from '../disk/codec.ts'
 import { etcdError } from '../errors.ts'
 import type { Entry, Journal, SnapshotData } from '../journal.ts'
 import type { LogEntry, Message } from './messages.ts'
-import { type HardState, Raft, type RaftOptions } from './raft.ts'
+import { type HardState, type Kept, Raft, type RaftOptions } from './raft.ts'
 
 /** etcd's ReqTimeout is 5 s and two election timeouts. */
 const requestMs = 5000
 
 export interface ReplicaOptions
-  extends Pick<RaftOptions, 'self' | 'others' | 'isFirst' | 'heartbeatMs' | 'electionMs' | 'send'> {
+  extends Pick<RaftOptions, 'self' | 'others' | 'isFirst' | 'heartbeatMs' | 'electionMs' | 'keptEntries' | 'send'> {
   apply(entry: Entry): unknown
   takeSnapshot(): SnapshotData
   restore(data: SnapshotData): void
@@ -51,11 +51,7 @@ export class Replica {
       persist: what => this.#persist(what),
       apply: entry => this.#apply(entry),
       takeSnapshot: () => [...encodeSnapshot(this.#snapshot())],
-      restore: async payloads => {
-        options.restore(decodeSnapshot(payloads)!)
-        // so that what is on the disk is not from before it
-        await this.#append({ snapshot: { payloads } })
-      },
+      restore: payloads => options.restore(decodeSnapshot(payloads)!),
       onLeader: leader => this.#onLeader(leader),
     })
   }
@@ -65,29 +61,31 @@ export class Replica {
     const found = await journal.load()
     let state: HardState = { term: 0, vote: undefined }
     let { snapshot } = found
-    let entries: LogEntry[] = []
+    let entries: LogEntry[] = [...(snapshot?.raftRest ?? [])]
+    state = snapshot?.raftState ?? state
     for (const { raft } of found.entries) {
       if (!raft) throw otherCluster('of a cluster of one')
       if (raft.state) state = raft.state
       if (raft.entry) entries.push(raft.entry)
-      if (raft.snapshot) {
-        snapshot = decodeSnapshot(raft.snapshot.payloads)
+      const installed = raft.snapshot && decodeSnapshot(raft.snapshot.payloads)
+      // one that was on its way when the data directory's own was taken is in that
+      if (installed && installed.raftIndex > (snapshot?.raftIndex ?? 0)) {
+        snapshot = installed
         entries = []
       }
     }
     if (snapshot) {
       if (snapshot.raftTerm === undefined) throw otherCluster('of a cluster of one')
       this.#options.restore(snapshot)
-      state = snapshot.raftState ?? state
     }
     this.raft.recover(state, entries, snapshot && { index: snapshot.raftIndex, term: snapshot.raftTerm! })
     this.#journal = journal
-    journal.onSnapshotDue(() => {
-      // what is not applied yet is not in it
-      const rest = this.raft.log.from(this.raft.applied + 1, Number.POSITIVE_INFINITY)
-      for (const entry of rest) journal.append({ raft: { entry } }, () => {})
-      return this.#snapshot()
-    })
+    journal.onSnapshotDue(() => ({
+      ...this.#snapshot(),
+      raftState: this.raft.state,
+      // what is not applied yet, and may be on no other member's disk
+      raftRest: this.raft.log.from(this.raft.applied + 1, Number.POSITIVE_INFINITY),
+    }))
   }
 
   /** Resolves when somebody leads and this member has what was committed by then, or when that takes longer than an election. */
@@ -151,12 +149,12 @@ export class Replica {
   async readable(): Promise<void> {
     const signal = this.#deadline()
     // one that is under way may have asked too early
-    if (!this.#reading) {
+    if (!this.#reading && !this.#nextReading) {
       this.#reading = this.#readIndex(signal).finally(() => {
         this.#reading = undefined
       })
     } else if (!this.#nextReading) {
-      this.#nextReading = this.#reading
+      this.#nextReading = Promise.resolve(this.#reading)
         .catch(() => {})
         .then(() => {
           this.#reading = this.#nextReading
@@ -167,7 +165,7 @@ export class Replica {
           this.#reading = undefined
         })
     }
-    const index = await (this.#nextReading ?? this.#reading)
+    const index = await (this.#nextReading ?? this.#reading!)
     await this.#applied(index, signal)
   }
 
@@ -280,11 +278,12 @@ export class Replica {
   #snapshot(): SnapshotData {
     const { raft } = this
     const raftTerm = raft.log.termAt(raft.applied)!
-    return { ...this.#options.takeSnapshot(), raftIndex: raft.applied, raftTerm, raftState: raft.state }
+    return { ...this.#options.takeSnapshot(), raftIndex: raft.applied, raftTerm }
   }
 
-  async #persist(what: { state: HardState } | { entries: readonly LogEntry[] }): Promise<void> {
+  async #persist(what: Kept): Promise<void> {
     if ('state' in what) await this.#append({ state: what.state })
+    else if ('snapshot' in what) await this.#append({ snapshot: { payloads: what.snapshot } })
     else await Promise.all(what.entries.map(entry => this.#append({ entry })))
   }
 
