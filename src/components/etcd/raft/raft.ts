@@ -383,8 +383,12 @@ export class Raft {
     } else if (now - this.#contactAt > this.#timeoutMs) {
       this.#setLeader(undefined)
       void this.#campaign()
-    } else if (this.leader === undefined && this.#options.isFirst && now - this.#startedAt < this.#options.electionMs) {
-      // the others may have come meanwhile
+    } else if (
+      this.leader === undefined &&
+      this.#options.isFirst &&
+      now - this.#startedAt < 2 * this.#options.electionMs
+    ) {
+      // the others may have come meanwhile, or vote by now
       void this.#campaign()
     }
   }
