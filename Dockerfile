@@ -10,6 +10,8 @@ RUN npm ci --ignore-scripts --omit=dev \
 COPY scripts scripts
 COPY tsconfig.json LICENSE ./
 COPY src src
+# validators are compiled from the schemas
+COPY certs/plan.schema.json certs/
 RUN node scripts/build.js
 
 FROM node:24-bookworm-slim

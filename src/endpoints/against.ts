@@ -113,9 +113,8 @@ export async function dialWithEach(options: AgainstOptions): Promise<AgainstResu
 
 function resultOf(row: CertificateDefect, seen: Exclude<Seen, { problem: string }>, voice: Voice): ClientResult {
   const judgement: Judgement = row.client!
-  // a reason without texts is none in this voice: Go 1.19 takes a key of any size
   const refused =
-    typeof judgement === 'object' && reasonRow(judgement.reason).texts[voice].length > 0 ? judgement : undefined
+    typeof judgement === 'object' && !(voice === 'go1.19' && judgement.since === 'go1.24') ? judgement : undefined
   const go = !refused ? 'accepted' : refused.needs === 'crl' || row.name === 'no-certificate' ? 'either' : 'refused'
   const alerts = refused && reasonRow(refused.reason).alert.server
   const goAlert = voice === 'go1.24' ? (refused?.alert ?? alerts?.[voice]) : alerts?.[voice]

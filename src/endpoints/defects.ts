@@ -16,6 +16,8 @@ export type Judgement =
       alert?: number
       /** The end that has the certificate cannot use it, and says so itself: the other never sees it. */
       by?: 'itself'
+      /** Go before it takes this. */
+      since?: 'go1.24'
       /** Only where a revocation list is looked at: etcd's --client-crl-file. Everybody else accepts it. */
       needs?: 'crl'
     }
@@ -177,9 +179,9 @@ export const certificateDefects = [
   {
     name: 'weak-key',
     description: 'its RSA key has 768 bits',
-    server: { reason: 'weak-key', text: smallKey('server') },
+    server: { reason: 'weak-key', text: smallKey('server'), since: 'go1.24' },
     // the chain is fine; it is the handshake's signature that is refused, so decrypt_error
-    client: { reason: 'weak-key', text: smallKey('client'), alert: 51 },
+    client: { reason: 'weak-key', text: smallKey('client'), alert: 51, since: 'go1.24' },
     make: ({ issue }) => issue({}, { rsaBits: 768 }),
   },
   {
