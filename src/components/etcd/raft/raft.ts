@@ -490,6 +490,8 @@ export class Raft {
     } catch {
       peer.failures++
       peer.retryAt = performance.now() + Math.min(this.#options.heartbeatMs * peer.failures, longestPauseMs)
+      // whoever hands over to it tries another
+      this.#wake()
     } finally {
       peer.busy = false
     }
