@@ -1,7 +1,7 @@
 /**
  * How soon the library's mesh is ready in the process that asked for it, how long one simple scenario takes, and with
  * TRUSTPLANE_BENCH_CATALOGUE=1 all of them. Machines differ: figures are told in the time that a bare `node -e 0` takes there, and the
- * targets are those of issue 4 (300 ms, 500 ms, 30 s) on a machine where that is 20 ms.
+ * targets are 300 ms, 500 ms and 30 s on a machine where that is 20 ms.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
