@@ -212,7 +212,7 @@ async function startEtcd(dir: string): Promise<Server | undefined> {
     child.once('error', () => resolve(false)).once('exit', () => resolve(false)),
   )
   for (;;) {
-    const tried = await Promise.race([gone, reachable(port)])
+    const tried = await Promise.race([gone, reachable(port, join(dir, 'ca.crt'))])
     if (tried) return { child, port }
     if (child.exitCode !== null || child.pid === undefined) return undefined
     await new Promise(resolve => setTimeout(resolve, 50))
@@ -228,9 +228,9 @@ const freePort = () =>
   })
 
 /** TLS answers; who we are does not matter yet. */
-const reachable = (port: number) =>
+const reachable = (port: number, caFile: string) =>
   new Promise<boolean>(resolve => {
-    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
+    const socket = connect({ host: '127.0.0.1', port, ca: readFileSync(caFile) })
     socket.once('secureConnect', () => {
       resolve(true)
       socket.destroy()

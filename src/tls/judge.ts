@@ -46,9 +46,11 @@ export function judgeClient(
     return refusal([], verify({ chain: [], roots: [], usage: 'clientAuth', now, voice }), judge)
   }
   const parsed = parseAll(chain, judge, 'clientAuth')
-  if (parsed.refused || !bundle) return parsed.refused ? parsed : signed(parsed, judge)
+  if (parsed.refused) return parsed
+  // who only asks has others judge it; who requires one and was given no bundle trusts nobody
+  if (!bundle && clientAuth === 'request') return signed(parsed, judge)
   const { certificates } = parsed
-  const verdict = cache.verify({ chain: certificates, roots: bundle.roots, usage: 'clientAuth', now, voice })
+  const verdict = cache.verify({ chain: certificates, roots: bundle?.roots ?? [], usage: 'clientAuth', now, voice })
   if (verdict.verdict === 'reject' && clientAuth === 'require') return refusal(certificates, verdict, judge)
   return signed({ certificates, verdict }, judge)
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
@@ -6,6 +7,7 @@ import t from 'tap'
 import { request } from 'undici'
 import { WebSocket, WebSocketServer } from 'ws'
 import { memoryIdentity } from '#tls/identity.ts'
+import { judgeClient } from '#tls/judge.ts'
 import { peerOf } from '#tls/peer.ts'
 import { joinHandshakes } from '#tls/records.ts'
 import { serverFactory } from '#tls/serve.ts'
@@ -32,6 +34,15 @@ t.test('in request mode a bad certificate passes TLS, and the verdict is there f
     message: 'x509: certificate signed by unknown authority',
   })
   t.match(records.records, [{ outcome: 'ok', peer: [{ subject: 'CN=rogue', issuer: 'CN=other' }] }])
+})
+
+t.test('who requires a certificate and was given no bundle trusts nobody', async t => {
+  const judge = { voice: 'go1.24', now: new Date(), tlsVersion: 'TLSv1.3', bundle: undefined } as const
+  const chain = [new X509Certificate(pki.client.cert).raw]
+  t.match(judgeClient(chain, { ...judge, clientAuth: 'require' }), {
+    refused: { reason: 'unknown-authority', message: /certificate signed by unknown authority/ },
+  })
+  t.equal(judgeClient(chain, { ...judge, clientAuth: 'request' }).refused, undefined, 'HTTP judges it')
 })
 
 t.test('in request mode no certificate is no verdict', async t => {

@@ -27,7 +27,7 @@ async function outcome(t: Test, count: number, options: Partial<ListenOptions>) 
   const socket = connect({
     ...listener.address,
     ...clientOf(count),
-    rejectUnauthorized: false,
+    ca: pki.ca.cert,
   })
   socket.on('error', () => {})
   const said = await Promise.race([
